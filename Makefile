@@ -1,0 +1,4 @@
+BUILD ?= build
+all:
+	cmake -S . -B $(BUILD) -G Ninja
+	cmake --build $(BUILD)

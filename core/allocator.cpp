@@ -1,0 +1,110 @@
+#include "core/allocator.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+
+#include "core/error.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#  include <sanitizer/asan_interface.h>
+#else
+#  define ASAN_POISON_MEMORY_REGION(pointer, size) ((void)(pointer), (void)(size))
+#  define ASAN_UNPOISON_MEMORY_REGION(pointer, size) ((void)(pointer), (void)(size))
+#endif
+
+namespace krait {
+namespace {
+
+class HostMemory final : public MemorySource {
+ public:
+  void* acquire(std::size_t bytes) override {
+    return std::aligned_alloc(CachingAllocator::kAlignment, bytes);
+  }
+  void release(void* pointer, std::size_t bytes) noexcept override {
+    ASAN_UNPOISON_MEMORY_REGION(pointer, bytes);
+    std::free(pointer);
+  }
+};
+
+}  // namespace
+
+CachingAllocator::CachingAllocator(std::unique_ptr<MemorySource> source)
+    : source_(std::move(source)) {}
+
+CachingAllocator::~CachingAllocator() { trim(); }
+
+std::size_t CachingAllocator::size_class(std::size_t bytes) {
+  constexpr std::size_t kSmallest = 512;  // below it, a step of 64 bytes would only make classes
+  if (bytes <= kSmallest) return (std::max<std::size_t>(bytes, 1) + kAlignment - 1) & ~(kAlignment - 1);
+  const std::size_t step = std::bit_floor(bytes - 1) / 8;
+  return (bytes + step - 1) / step * step;
+}
+
+void* CachingAllocator::allocate(std::size_t bytes) {
+  const std::size_t size = size_class(bytes);
+  const std::lock_guard lock(mutex_);
+  void* pointer = nullptr;
+  if (auto& blocks = cache_[size]; !blocks.empty()) {
+    pointer = blocks.back();
+    blocks.pop_back();
+    statistics_.cached -= size;
+  } else {
+    ++statistics_.driver_calls;
+    pointer = source_->acquire(size);
+    if (pointer == nullptr) {
+      for (auto& [cached_size, cached] : cache_) {
+        for (void* p : cached) source_->release(p, cached_size);
+        cached.clear();
+      }
+      statistics_.cached = 0;
+      pointer = source_->acquire(size);
+    }
+    KRAIT_CHECK(Io, pointer != nullptr, "[allocator] cannot allocate ", bytes, " bytes; ",
+                statistics_.active, " are in use. Use a smaller batch or model.");
+  }
+  // Cached blocks, and the tail of a block beyond the request, are off limits under ASan.
+  ASAN_POISON_MEMORY_REGION(pointer, size);
+  ASAN_UNPOISON_MEMORY_REGION(pointer, bytes);
+  ++statistics_.allocations;
+  statistics_.active += size;
+  statistics_.peak = std::max(statistics_.peak, statistics_.active);
+  return pointer;
+}
+
+void CachingAllocator::deallocate(void* pointer, std::size_t bytes) noexcept {
+  const std::size_t size = size_class(bytes);
+  const std::lock_guard lock(mutex_);
+  ASAN_POISON_MEMORY_REGION(pointer, size);
+  cache_[size].push_back(pointer);
+  statistics_.active -= size;
+  statistics_.cached += size;
+}
+
+AllocatorStatistics CachingAllocator::statistics() const {
+  const std::lock_guard lock(mutex_);
+  return statistics_;
+}
+
+void CachingAllocator::reset_peak() {
+  const std::lock_guard lock(mutex_);
+  statistics_.peak = statistics_.active;
+}
+
+void CachingAllocator::trim() {
+  const std::lock_guard lock(mutex_);
+  for (auto& [size, blocks] : cache_) {
+    for (void* p : blocks) source_->release(p, size);
+    blocks.clear();
+  }
+  statistics_.cached = 0;
+}
+
+CachingAllocator& allocator(Device device) {
+  KRAIT_REQUIRE(!device.is_cuda(), "[allocator] built without CUDA: got device ", device, ".");
+  // Never destroyed: tensors in static storage may outlive any order of destructors.
+  static auto& host = *new CachingAllocator(std::make_unique<HostMemory>());
+  return host;
+}
+
+}  // namespace krait

@@ -1,0 +1,67 @@
+// A caching allocator: blocks given back are kept for the next request of their size class, so a
+// training run asks the operating system (or the CUDA driver) for memory in its first step only.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "core/device.h"
+
+namespace krait {
+
+/// All sizes in bytes.
+struct AllocatorStatistics {
+  std::size_t active = 0;         // handed out now, rounded up to size classes
+  std::size_t peak = 0;           // largest `active` since the last reset_peak()
+  std::size_t cached = 0;         // held for reuse
+  std::uint64_t allocations = 0;  // requests served
+  std::uint64_t driver_calls = 0; // requests that reached the system
+};
+
+/// Where a CachingAllocator gets its blocks from.
+class MemorySource {
+ public:
+  virtual ~MemorySource() = default;
+  /// Returns at least `bytes` bytes aligned to kAlignment, or null when there is no memory.
+  virtual void* acquire(std::size_t bytes) = 0;
+  virtual void release(void* pointer, std::size_t bytes) noexcept = 0;
+};
+
+/// Thread-safe. Size classes are spaced 1/8 of a power of two apart: at most 12.5 % is lost.
+class CachingAllocator {
+ public:
+  static constexpr std::size_t kAlignment = 64;  // a cache line, and an AVX-512 register
+
+  explicit CachingAllocator(std::unique_ptr<MemorySource> source);
+  ~CachingAllocator();
+  CachingAllocator(const CachingAllocator&) = delete;
+  CachingAllocator& operator=(const CachingAllocator&) = delete;
+
+  /// The contents are undefined. Throws Error (Io) when the source has no memory left even after
+  /// the cache was given back. `bytes` 0 gives a valid, unique pointer.
+  void* allocate(std::size_t bytes);
+  /// `bytes` as passed to allocate.
+  void deallocate(void* pointer, std::size_t bytes) noexcept;
+
+  AllocatorStatistics statistics() const;
+  void reset_peak();
+  /// Gives every cached block back to the source.
+  void trim();
+
+  /// The size class that serves a request.
+  static std::size_t size_class(std::size_t bytes);
+
+ private:
+  std::unique_ptr<MemorySource> source_;
+  mutable std::mutex mutex_;
+  std::map<std::size_t, std::vector<void*>> cache_;  // by size class
+  AllocatorStatistics statistics_;
+};
+
+/// The process-wide allocator of a device.
+CachingAllocator& allocator(Device device);
+
+}  // namespace krait

@@ -1,0 +1,27 @@
+#include "kernels/dispatch.h"
+
+namespace krait {
+
+void require_tensor(const Tensor& t, const Requirement& r) {
+  KRAIT_REQUIRE(t.defined(), "[", r.op, "] ", r.name, " must be given.");
+  KRAIT_REQUIRE(t.shape() == r.shape, "[", r.op, "] ", r.name, " must have shape ", r.shape,
+                ", got ", t.shape(), ".");
+  KRAIT_REQUIRE(t.dtype() == r.dtype, "[", r.op, "] ", r.name, " must be ", r.dtype, ", got ",
+                t.dtype(), ".");
+  KRAIT_REQUIRE(t.device() == r.device, "[", r.op, "] ", r.name, " must be on ", r.device, ", got ",
+                t.device(), ".");
+  KRAIT_REQUIRE(t.rank() == 0 || t.size(-1) <= 1 || t.stride(-1) == 1, "[", r.op, "] ", r.name,
+                " must be dense in its last dimension, got strides ", t.strides(), ".");
+}
+
+void require_optional(const Tensor& t, const Requirement& r) {
+  if (t.defined()) require_tensor(t, r);
+}
+
+void require_contiguous(const Tensor& t, const Requirement& r) {
+  require_tensor(t, r);
+  KRAIT_REQUIRE(t.is_contiguous(), "[", r.op, "] ", r.name, " must be contiguous, got shape ",
+                t.shape(), " strides ", t.strides(), ".");
+}
+
+}  // namespace krait
