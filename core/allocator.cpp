@@ -32,11 +32,14 @@ class HostMemory final : public MemorySource {
 CachingAllocator::CachingAllocator(std::unique_ptr<MemorySource> source)
     : source_(std::move(source)) {}
 
-CachingAllocator::~CachingAllocator() { trim(); }
+CachingAllocator::~CachingAllocator() {
+  trim();
+}
 
 std::size_t CachingAllocator::size_class(std::size_t bytes) {
   constexpr std::size_t kSmallest = 512;  // below it, a step of 64 bytes would only make classes
-  if (bytes <= kSmallest) return (std::max<std::size_t>(bytes, 1) + kAlignment - 1) & ~(kAlignment - 1);
+  if (bytes <= kSmallest)
+    return (std::max<std::size_t>(bytes, 1) + kAlignment - 1) & ~(kAlignment - 1);
   const std::size_t step = std::bit_floor(bytes - 1) / 8;
   return (bytes + step - 1) / step * step;
 }

@@ -14,11 +14,11 @@ namespace krait {
 
 /// All sizes in bytes.
 struct AllocatorStatistics {
-  std::size_t active = 0;         // handed out now, rounded up to size classes
-  std::size_t peak = 0;           // largest `active` since the last reset_peak()
-  std::size_t cached = 0;         // held for reuse
-  std::uint64_t allocations = 0;  // requests served
-  std::uint64_t driver_calls = 0; // requests that reached the system
+  std::size_t active = 0;          // handed out now, rounded up to size classes
+  std::size_t peak = 0;            // largest `active` since the last reset_peak()
+  std::size_t cached = 0;          // held for reuse
+  std::uint64_t allocations = 0;   // requests served
+  std::uint64_t driver_calls = 0;  // requests that reached the system
 };
 
 /// Where a CachingAllocator gets its blocks from.

@@ -5,9 +5,15 @@ namespace {
 thread_local ExecutionContext context;
 }  // namespace
 
-const ExecutionContext& current_context() { return context; }
+const ExecutionContext& current_context() {
+  return context;
+}
 
-ContextScope::ContextScope(const ExecutionContext& next) : previous_(context) { context = next; }
-ContextScope::~ContextScope() { context = previous_; }
+ContextScope::ContextScope(const ExecutionContext& next) : previous_(context) {
+  context = next;
+}
+ContextScope::~ContextScope() {
+  context = previous_;
+}
 
 }  // namespace krait

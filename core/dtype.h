@@ -32,37 +32,67 @@ struct BFloat16 {
 constexpr std::size_t size_of(DType t) {
   switch (t) {
     case DType::F64:
-    case DType::I64: return 8;
+    case DType::I64:
+      return 8;
     case DType::F32:
-    case DType::I32: return 4;
-    case DType::BF16: return 2;
-    case DType::U8: return 1;
+    case DType::I32:
+      return 4;
+    case DType::BF16:
+      return 2;
+    case DType::U8:
+      return 1;
   }
   return 0;
 }
 
 constexpr std::string_view name_of(DType t) {
   switch (t) {
-    case DType::F32: return "f32";
-    case DType::F64: return "f64";
-    case DType::BF16: return "bf16";
-    case DType::I32: return "i32";
-    case DType::I64: return "i64";
-    case DType::U8: return "u8";
+    case DType::F32:
+      return "f32";
+    case DType::F64:
+      return "f64";
+    case DType::BF16:
+      return "bf16";
+    case DType::I32:
+      return "i32";
+    case DType::I64:
+      return "i64";
+    case DType::U8:
+      return "u8";
   }
   return "?";
 }
 
-inline std::ostream& operator<<(std::ostream& out, DType t) { return out << name_of(t); }
+inline std::ostream& operator<<(std::ostream& out, DType t) {
+  return out << name_of(t);
+}
 
 template <class T>
 struct DTypeOf;
-template <> struct DTypeOf<float> { static constexpr DType kValue = DType::F32; };
-template <> struct DTypeOf<double> { static constexpr DType kValue = DType::F64; };
-template <> struct DTypeOf<BFloat16> { static constexpr DType kValue = DType::BF16; };
-template <> struct DTypeOf<std::int32_t> { static constexpr DType kValue = DType::I32; };
-template <> struct DTypeOf<std::int64_t> { static constexpr DType kValue = DType::I64; };
-template <> struct DTypeOf<std::uint8_t> { static constexpr DType kValue = DType::U8; };
+template <>
+struct DTypeOf<float> {
+  static constexpr DType kValue = DType::F32;
+};
+template <>
+struct DTypeOf<double> {
+  static constexpr DType kValue = DType::F64;
+};
+template <>
+struct DTypeOf<BFloat16> {
+  static constexpr DType kValue = DType::BF16;
+};
+template <>
+struct DTypeOf<std::int32_t> {
+  static constexpr DType kValue = DType::I32;
+};
+template <>
+struct DTypeOf<std::int64_t> {
+  static constexpr DType kValue = DType::I64;
+};
+template <>
+struct DTypeOf<std::uint8_t> {
+  static constexpr DType kValue = DType::U8;
+};
 template <class T>
 inline constexpr DType dtype_of = DTypeOf<std::remove_cv_t<T>>::kValue;
 
@@ -71,9 +101,14 @@ inline constexpr DType dtype_of = DTypeOf<std::remove_cv_t<T>>::kValue;
 template <class F>
 void visit_float(DType t, std::string_view op, F&& f) {
   switch (t) {
-    case DType::F32: f(float{}); return;
-    case DType::F64: f(double{}); return;
-    default: KRAIT_REQUIRE(false, "[", op, "] dtype must be f32 or f64, got ", t, ".");
+    case DType::F32:
+      f(float{});
+      return;
+    case DType::F64:
+      f(double{});
+      return;
+    default:
+      KRAIT_REQUIRE(false, "[", op, "] dtype must be f32 or f64, got ", t, ".");
   }
 }
 

@@ -25,15 +25,24 @@ enum class ErrorKind {
 /// resumable, 78 bad config; 1 for Contract.
 constexpr int exit_code(ErrorKind kind) {
   switch (kind) {
-    case ErrorKind::Contract: return 1;
-    case ErrorKind::Usage: return 64;
-    case ErrorKind::BadData: return 65;
-    case ErrorKind::MissingInput: return 66;
-    case ErrorKind::RankLost: return 69;
-    case ErrorKind::NonFinite: return 70;
-    case ErrorKind::Io: return 74;
-    case ErrorKind::Stopped: return 75;
-    case ErrorKind::BadConfig: return 78;
+    case ErrorKind::Contract:
+      return 1;
+    case ErrorKind::Usage:
+      return 64;
+    case ErrorKind::BadData:
+      return 65;
+    case ErrorKind::MissingInput:
+      return 66;
+    case ErrorKind::RankLost:
+      return 69;
+    case ErrorKind::NonFinite:
+      return 70;
+    case ErrorKind::Io:
+      return 74;
+    case ErrorKind::Stopped:
+      return 75;
+    case ErrorKind::BadConfig:
+      return 78;
   }
   return 1;
 }
@@ -65,12 +74,12 @@ std::string str(const Parts&... parts) {
 #define KRAIT_STRINGIFY(x) KRAIT_STRINGIFY_(x)
 
 /// Throws Error of `kind` unless `condition` holds; the remaining arguments form the message.
-#define KRAIT_CHECK(kind, condition, ...)                                               \
-  do {                                                                                  \
-    if (!(condition)) [[unlikely]] {                                                    \
-      throw ::krait::Error(::krait::ErrorKind::kind, ::krait::str(__VA_ARGS__),         \
-                           __FILE__ ":" KRAIT_STRINGIFY(__LINE__));                     \
-    }                                                                                   \
+#define KRAIT_CHECK(kind, condition, ...)                                       \
+  do {                                                                          \
+    if (!(condition)) [[unlikely]] {                                            \
+      throw ::krait::Error(::krait::ErrorKind::kind, ::krait::str(__VA_ARGS__), \
+                           __FILE__ ":" KRAIT_STRINGIFY(__LINE__));             \
+    }                                                                           \
   } while (false)
 
 /// The requirement that a function states about its arguments: KRAIT_CHECK of kind Contract.

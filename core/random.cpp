@@ -20,9 +20,9 @@ std::uint64_t Permutation::operator()(std::uint64_t index) const {
   do {  // the walk stays on one cycle of the network, so the restriction is a permutation too
     std::uint64_t left = index >> half_bits_, right = index & mask;
     for (const std::uint32_t key : keys_) {
-      const Philox4 r = philox4x32({static_cast<std::uint32_t>(right),
-                                    static_cast<std::uint32_t>(right >> 32), 0, 0},
-                                   {key, 0});
+      const Philox4 r = philox4x32(
+          {static_cast<std::uint32_t>(right), static_cast<std::uint32_t>(right >> 32), 0, 0},
+          {key, 0});
       const std::uint64_t mixed = left ^ (((std::uint64_t{r[1]} << 32) | r[0]) & mask);
       left = right;
       right = mixed;

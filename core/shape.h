@@ -37,7 +37,9 @@ class Shape {
     return n;
   }
   /// Product of all sizes but the last: the number of rows of the array seen as a matrix.
-  std::int64_t rows() const { return rank_ == 0 ? 1 : (*this)[-1] == 0 ? 0 : numel() / (*this)[-1]; }
+  std::int64_t rows() const {
+    return rank_ == 0 ? 1 : (*this)[-1] == 0 ? 0 : numel() / (*this)[-1];
+  }
 
   const std::int64_t* begin() const { return sizes_.data(); }
   const std::int64_t* end() const { return sizes_.data() + rank_; }

@@ -12,7 +12,9 @@ Storage::Storage(std::size_t bytes, Device device)
       bytes_(bytes),
       device_(device) {}
 
-Storage::~Storage() { allocator(device_).deallocate(data_, bytes_); }
+Storage::~Storage() {
+  allocator(device_).deallocate(data_, bytes_);
+}
 
 Shape contiguous_strides(const Shape& shape) {
   Shape strides = shape;
@@ -42,8 +44,8 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
     KRAIT_REQUIRE(s >= 0, "[Tensor::empty] sizes must be >= 0, got ", shape, ".");
   }
   Tensor t;
-  t.storage_ = std::make_shared<Storage>(
-      static_cast<std::size_t>(shape.numel()) * size_of(dtype), device);
+  t.storage_ =
+      std::make_shared<Storage>(static_cast<std::size_t>(shape.numel()) * size_of(dtype), device);
   t.shape_ = shape;
   t.strides_ = contiguous_strides(shape);
   t.dtype_ = dtype;
@@ -66,15 +68,22 @@ bool Tensor::is_contiguous() const {
 }
 
 double Tensor::item() const {
-  KRAIT_REQUIRE(numel() == 1 && !device().is_cuda(), "[Tensor::item] needs one element on the CPU, ",
-                "got shape ", shape_, " on ", device(), ".");
+  KRAIT_REQUIRE(numel() == 1 && !device().is_cuda(),
+                "[Tensor::item] needs one element on the CPU, ", "got shape ", shape_, " on ",
+                device(), ".");
   switch (dtype_) {
-    case DType::F32: return *data<float>();
-    case DType::F64: return *data<double>();
-    case DType::BF16: return static_cast<float>(*data<BFloat16>());
-    case DType::I32: return *data<std::int32_t>();
-    case DType::I64: return static_cast<double>(*data<std::int64_t>());
-    case DType::U8: return *data<std::uint8_t>();
+    case DType::F32:
+      return *data<float>();
+    case DType::F64:
+      return *data<double>();
+    case DType::BF16:
+      return static_cast<float>(*data<BFloat16>());
+    case DType::I32:
+      return *data<std::int32_t>();
+    case DType::I64:
+      return static_cast<double>(*data<std::int64_t>());
+    case DType::U8:
+      return *data<std::uint8_t>();
   }
   return 0;
 }

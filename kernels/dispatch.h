@@ -8,17 +8,17 @@
 
 /// Calls cuda::op or cpu::op by device. Without CUDA the first is never linked: a call in a
 /// discarded statement needs no definition.
-#define KRAIT_DISPATCH(device, op, ...)                                               \
-  do {                                                                                \
-    if ((device).is_cuda()) {                                                         \
-      if constexpr (::krait::kCudaEnabled) {                                          \
-        cuda::op(__VA_ARGS__);                                                        \
-      } else {                                                                        \
-        KRAIT_REQUIRE(false, "[" #op "] built without CUDA: got a CUDA tensor.");     \
-      }                                                                               \
-    } else {                                                                          \
-      cpu::op(__VA_ARGS__);                                                           \
-    }                                                                                 \
+#define KRAIT_DISPATCH(device, op, ...)                                           \
+  do {                                                                            \
+    if ((device).is_cuda()) {                                                     \
+      if constexpr (::krait::kCudaEnabled) {                                      \
+        cuda::op(__VA_ARGS__);                                                    \
+      } else {                                                                    \
+        KRAIT_REQUIRE(false, "[" #op "] built without CUDA: got a CUDA tensor."); \
+      }                                                                           \
+    } else {                                                                      \
+      cpu::op(__VA_ARGS__);                                                       \
+    }                                                                             \
   } while (false)
 
 namespace krait {

@@ -1,0 +1,30 @@
+// AdamW over a flat buffer (Loshchilov & Hutter 2019, "Decoupled weight decay regularization").
+#pragma once
+#include "core/context.h"
+#include "core/tensor.h"
+
+namespace krait {
+
+///   g = grad_scale grad
+///   m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2
+///   param -= lr (m / (1 - beta1^step) / (sqrt(v / (1 - beta2^step)) + eps) + weight_decay param)
+/// What changes from step to step is read from tensors, so that a recorded step can be replayed.
+/// All flat (n), contiguous, f32 or f64, alike.
+struct AdamW {
+  Tensor param, m, v;    // in and out (n)
+  Tensor grad;           // in (n)
+  Tensor learning_rate;  // in (1)
+  Tensor grad_scale;     // in (1)
+  Tensor step;           // in (1) i64, counted from 1
+  double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0;
+};
+void adamw(const AdamW& args, const ExecutionContext& ctx);
+
+namespace cpu {
+void adamw(const AdamW& args, const ExecutionContext& ctx);
+}
+namespace cuda {
+void adamw(const AdamW& args, const ExecutionContext& ctx);
+}
+
+}  // namespace krait

@@ -1,0 +1,66 @@
+// Unary functions and broadcast arithmetic, element by element.
+#pragma once
+#include <cstdint>
+
+#include "core/context.h"
+#include "kernels/gradient.h"
+
+namespace krait {
+
+/// Softplus is log(1 + exp(x)), and x beyond 20 (as in the published models). Gelu is the exact
+/// one, x Phi(x). Silu is x sigmoid(x).
+enum class UnaryOp : std::uint8_t {
+  Neg,
+  Exp,
+  Log,
+  Sqrt,
+  Square,
+  Tanh,
+  Sigmoid,
+  Silu,
+  Softplus,
+  Gelu,
+  Relu
+};
+
+/// y = op(x). Contiguous, one shape and dtype (f32 or f64); y may be x.
+struct UnaryForward {
+  UnaryOp op;
+  Tensor x;  // in
+  Tensor y;  // out
+};
+/// dx (+)= dy op'(x).
+struct UnaryBackward {
+  UnaryOp op;
+  Tensor x;   // in, as given to forward
+  Tensor dy;  // in
+  Gradient dx;
+};
+
+enum class BinaryOp : std::uint8_t { Add, Sub, Mul, Div };
+
+/// y = a op b, a and b broadcast to y's shape (NumPy's rule; any strides), (+ y when
+/// `accumulate`). y is contiguous; it may be a or b when that has y's shape.
+struct BinaryForward {
+  BinaryOp op;
+  Tensor a, b;  // in
+  Tensor y;     // out
+  bool accumulate = false;
+};
+
+void unary_forward(const UnaryForward& args, const ExecutionContext& ctx);
+void unary_backward(const UnaryBackward& args, const ExecutionContext& ctx);
+void binary_forward(const BinaryForward& args, const ExecutionContext& ctx);
+
+namespace cpu {
+void unary_forward(const UnaryForward& args, const ExecutionContext& ctx);
+void unary_backward(const UnaryBackward& args, const ExecutionContext& ctx);
+void binary_forward(const BinaryForward& args, const ExecutionContext& ctx);
+}  // namespace cpu
+namespace cuda {
+void unary_forward(const UnaryForward& args, const ExecutionContext& ctx);
+void unary_backward(const UnaryBackward& args, const ExecutionContext& ctx);
+void binary_forward(const BinaryForward& args, const ExecutionContext& ctx);
+}  // namespace cuda
+
+}  // namespace krait

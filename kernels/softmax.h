@@ -1,0 +1,34 @@
+// Softmax and log-softmax over the last dimension.
+#pragma once
+#include "core/context.h"
+#include "kernels/gradient.h"
+
+namespace krait {
+
+/// y = exp(x - max) / sum exp(x - max), or its logarithm when `log`. Contiguous, f32 or f64, alike;
+/// y may be x.
+struct SoftmaxForward {
+  Tensor x;  // in  (..., n), n >= 1
+  Tensor y;  // out (..., n)
+  bool log = false;
+};
+/// softmax: dx = y (dy - sum y dy); log: dx = dy - exp(y) sum dy.
+struct SoftmaxBackward {
+  Tensor y;   // in, as forward gave it
+  Tensor dy;  // in
+  bool log = false;
+  Gradient dx;
+};
+void softmax_forward(const SoftmaxForward& args, const ExecutionContext& ctx);
+void softmax_backward(const SoftmaxBackward& args, const ExecutionContext& ctx);
+
+namespace cpu {
+void softmax_forward(const SoftmaxForward& args, const ExecutionContext& ctx);
+void softmax_backward(const SoftmaxBackward& args, const ExecutionContext& ctx);
+}  // namespace cpu
+namespace cuda {
+void softmax_forward(const SoftmaxForward& args, const ExecutionContext& ctx);
+void softmax_backward(const SoftmaxBackward& args, const ExecutionContext& ctx);
+}  // namespace cuda
+
+}  // namespace krait
