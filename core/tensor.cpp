@@ -103,6 +103,34 @@ int Tensor::dimension(int dim, const char* op) const {
   return d;
 }
 
+namespace {
+
+/// Strides that show memory of `shape` and `strides` as `target`, if there are any: dimensions are
+/// split freely and merged where the outer stride is the inner size times the inner stride.
+bool strides_for_view(const Shape& shape, const Shape& strides, const Shape& target, Shape* out) {
+  *out = target;
+  int dim = shape.rank() - 1, to = target.rank() - 1;
+  while (dim >= 0) {
+    std::int64_t size = shape[dim];  // of a run of mergeable dimensions that ends at `dim`
+    const std::int64_t step = strides[dim];
+    while (dim > 0 && (shape[dim - 1] == 1 || size == 1 || strides[dim - 1] == size * step)) {
+      if (size == 1 && shape[dim - 1] != 1) break;
+      size *= shape[--dim];
+    }
+    std::int64_t covered = 1;
+    while (to >= 0 && (covered < size || target[to] == 1)) {
+      (*out)[to] = step * covered;
+      covered *= target[to--];
+    }
+    if (covered != size) return false;
+    --dim;
+  }
+  for (; to >= 0; --to) (*out)[to] = 1;  // leading sizes of 1
+  return true;
+}
+
+}  // namespace
+
 Tensor Tensor::reshape(Shape shape) const {
   int inferred = -1;
   std::int64_t known = 1;
@@ -117,9 +145,12 @@ Tensor Tensor::reshape(Shape shape) const {
   if (inferred >= 0 && known > 0 && numel() % known == 0) shape[inferred] = numel() / known;
   KRAIT_REQUIRE(shape.numel() == numel(), "[Tensor::reshape] ", shape_, " has ", numel(),
                 " elements and cannot take shape ", shape, ".");
-  KRAIT_REQUIRE(is_contiguous(), "[Tensor::reshape] needs a contiguous tensor, got shape ", shape_,
-                " strides ", strides_, ".");
-  return view_of(shape, contiguous_strides(shape), offset_);
+  if (is_contiguous()) return view_of(shape, contiguous_strides(shape), offset_);
+  Shape strides;
+  KRAIT_REQUIRE(strides_for_view(shape_, strides_, shape, &strides), "[Tensor::reshape] shape ",
+                shape_, " with strides ", strides_, " cannot be seen as ", shape,
+                " without a copy.");
+  return view_of(shape, strides, offset_);
 }
 
 Tensor Tensor::slice(int dim, std::int64_t begin, std::int64_t end) const {

@@ -87,7 +87,8 @@ class Tensor {
   /// The only element of a one-element CPU tensor of any float or integer type.
   double item() const;
 
-  /// The same elements in another shape. One size may be -1 (inferred). Needs contiguity.
+  /// The same elements in another shape, without a copy. One size may be -1 (inferred). Throws when
+  /// the strides do not allow it.
   Tensor reshape(Shape shape) const;
   /// Elements [begin, end) of dimension `dim`.
   Tensor slice(int dim, std::int64_t begin, std::int64_t end) const;
