@@ -1,0 +1,244 @@
+#include "core/file.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/hash.h"
+
+namespace krait {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::size_t kReadBuffer = std::size_t{1} << 20;
+
+std::string_view advice(int error_number) {
+  switch (error_number) {
+    case ENOSPC:
+      return "the disk is full; free space and start again";
+    case EDQUOT:
+      return "the disk quota is used up; free space and start again";
+    case EFBIG:
+      return "the file would pass the largest size allowed here (see ulimit -f)";
+    case EACCES:
+    case EPERM:
+      return "check the permissions of the file and its directories";
+    case EROFS:
+      return "the file system is read-only; choose another directory";
+    case ENOENT:
+    case ENOTDIR:
+      return "check the path";
+    case EISDIR:
+      return "it is a directory; name a file";
+    case EMFILE:
+    case ENFILE:
+      return "too many files are open; raise ulimit -n";
+    case EIO:
+      return "the disk reports an error; check its health and the system log";
+    default:
+      return "check the path and the file system";
+  }
+}
+
+fs::path directory_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
+
+FileDescriptor open_file(const fs::path& path, int flags) {
+  FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags));
+  if (!file) throw_io_error("open", path, errno);
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) throw_io_error("inspect", path, errno);
+  if (S_ISDIR(info.st_mode)) throw_io_error("read", path, EISDIR);
+  return file;
+}
+
+void fsync_descriptor(const FileDescriptor& file, const fs::path& path) {
+  int result;
+  do {
+    result = ::fsync(file.get());
+  } while (result != 0 && errno == EINTR);
+  // Some file systems cannot sync directories and say EINVAL: there is nothing more to do there.
+  if (result != 0 && errno != EINVAL) throw_io_error("write to disk", path, errno);
+}
+
+// Reads up to bytes.size() bytes; 0 at the end.
+std::size_t read_some(const FileDescriptor& file, std::span<std::byte> bytes,
+                      const fs::path& path) {
+  while (true) {
+    const ssize_t n = ::read(file.get(), bytes.data(), bytes.size());
+    if (n >= 0) return static_cast<std::size_t>(n);
+    if (errno != EINTR) throw_io_error("read", path, errno);
+  }
+}
+
+// Unlinks the files of `directory` that start with `prefix` and that no living process has locked.
+void remove_stale(const fs::path& directory, const std::string& prefix) {
+  std::error_code ignored;  // the directory's own errors show when the new file is made
+  for (const auto& entry : fs::directory_iterator(directory, ignored)) {
+    if (!entry.path().filename().string().starts_with(prefix)) continue;
+    const FileDescriptor file(::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (file && ::flock(file.get(), LOCK_EX | LOCK_NB) == 0) ::unlink(entry.path().c_str());
+  }
+}
+
+// A name that no other call here or in a living process uses; O_EXCL decides in any case.
+std::string unique_suffix() {
+  static std::atomic<std::uint64_t> counter{0};
+  return str(::getpid(), "-", counter.fetch_add(1));
+}
+
+}  // namespace
+
+void throw_io_error(std::string_view action, const fs::path& path, int error_number) {
+  const bool missing = error_number == ENOENT || error_number == ENOTDIR;
+  throw Error(missing ? ErrorKind::MissingInput : ErrorKind::Io,
+              str("cannot ", action, " '", path.string(), "': ", std::strerror(error_number), "; ",
+                  advice(error_number), "."));
+}
+
+FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
+  if (this != &other) {
+    close();
+    fd_ = other.release();
+  }
+  return *this;
+}
+
+int FileDescriptor::release() {
+  return std::exchange(fd_, -1);
+}
+
+void FileDescriptor::close() noexcept {
+  if (const int fd = release(); fd >= 0) ::close(fd);
+}
+
+FileDescriptor open_for_reading(const fs::path& path) {
+  return open_file(path, 0);
+}
+
+void write_all(const FileDescriptor& file, std::span<const std::byte> bytes, const fs::path& path) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(file.get(), bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw_io_error("write", path, errno);
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+}
+
+std::string read_file(const fs::path& path, std::size_t max_bytes) {
+  const FileDescriptor file = open_for_reading(path);
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) throw_io_error("inspect", path, errno);
+  const auto expected = static_cast<std::size_t>(std::max<off_t>(info.st_size, 0));
+  std::string text;
+  // Not only the size that stat gives: pipes and /proc files have none, and a file may grow.
+  for (std::size_t length = 0;;) {
+    KRAIT_CHECK(BadData, std::max(length, expected) <= max_bytes, "'", path.string(),
+                "' is larger than the ", max_bytes,
+                " bytes allowed; check that it is the right file.");
+    text.resize(std::max(length + 1, length == 0 ? expected + 1 : length + kReadBuffer));
+    const std::size_t n =
+        read_some(file, std::as_writable_bytes(std::span(text).subspan(length)), path);
+    length += n;
+    if (n == 0) {
+      text.resize(length);
+      return text;
+    }
+  }
+}
+
+void write_file_atomic(const fs::path& path, std::span<const std::byte> bytes) {
+  TemporaryFile temporary(path);
+  write_all(temporary.descriptor(), bytes, path);
+  temporary.commit();
+}
+
+void fsync_file(const fs::path& path) {
+  fsync_descriptor(open_for_reading(path), path);
+}
+
+void fsync_directory(const fs::path& directory) {
+  const FileDescriptor file(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!file) throw_io_error("open the directory", directory, errno);
+  fsync_descriptor(file, directory);
+}
+
+std::string file_sha256(const fs::path& path) {
+  const FileDescriptor file = open_for_reading(path);
+  Sha256 hash;
+  std::vector<std::byte> buffer(kReadBuffer);
+  while (const std::size_t n = read_some(file, buffer, path)) {
+    hash.update(std::span(buffer).first(n));
+  }
+  return hash.hex();
+}
+
+TemporaryFile::TemporaryFile(fs::path target) : target_(std::move(target)) {
+  const std::string prefix = str(".", target_.filename().string(), ".tmp-");
+  remove_stale(directory_of(target_), prefix);
+  while (true) {
+    path_ = directory_of(target_) / (prefix + unique_suffix());
+    file_ = FileDescriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    if (!file_ && errno == EEXIST) continue;
+    if (!file_) throw_io_error("create", target_, errno);
+    // Between open and flock another process may have taken the file for a stale one.
+    struct stat info {};
+    const bool locked = ::flock(file_.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+    if (locked && ::fstat(file_.get(), &info) == 0 && info.st_nlink > 0) return;
+  }
+}
+
+TemporaryFile::~TemporaryFile() {
+  if (!committed_) ::unlink(path_.c_str());
+}
+
+void TemporaryFile::commit() {
+  KRAIT_REQUIRE(!committed_, "[TemporaryFile::commit] '", target_.string(), "' is committed.");
+  fsync_descriptor(file_, target_);
+  if (::rename(path_.c_str(), target_.c_str()) != 0) throw_io_error("replace", target_, errno);
+  committed_ = true;
+  file_.close();
+  fsync_directory(directory_of(target_));
+}
+
+MappedFile::MappedFile(const fs::path& path, Access access) {
+  const FileDescriptor file = open_file(path, O_NONBLOCK);  // never wait for a pipe's writer
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) throw_io_error("inspect", path, errno);
+  KRAIT_CHECK(BadData, S_ISREG(info.st_mode), "'", path.string(),
+              "' is not a regular file; copy its contents into one.");
+  size_ = static_cast<std::size_t>(info.st_size);
+  if (size_ == 0) return;  // there is no empty mapping
+  std::byte last{};
+  KRAIT_CHECK(BadData, ::pread(file.get(), &last, 1, info.st_size - 1) == 1, "'", path.string(),
+              "' cannot be read to its end at ", size_, " bytes; make or copy it again.");
+  void* data = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.get(), 0);
+  if (data == MAP_FAILED) throw_io_error("map", path, errno);
+  data_ = static_cast<const std::byte*>(data);
+  ::madvise(data, size_, access == Access::Random ? MADV_RANDOM : MADV_SEQUENTIAL);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+}  // namespace krait
