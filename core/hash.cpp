@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstring>
 
+#include <cpuid.h>
 #include <immintrin.h>
 
 #include "core/error.h"
@@ -26,7 +27,7 @@ alignas(16) constexpr std::array<std::uint32_t, 64> kRoundConstants = {
 // FIPS 180-4, 6.2.2.
 void compress_portable(std::uint32_t* state, const std::byte* blocks, std::size_t count) {
   for (; count > 0; --count, blocks += 64) {
-    std::array<std::uint32_t, 64> w;
+    std::array<std::uint32_t, 64> w{};
     std::memcpy(w.data(), blocks, 64);
     for (std::size_t t = 0; t < 16; ++t) w[t] = __builtin_bswap32(w[t]);
     for (std::size_t t = 16; t < 64; ++t) {
@@ -35,7 +36,7 @@ void compress_portable(std::uint32_t* state, const std::byte* blocks, std::size_
       const std::uint32_t s1 = std::rotr(y, 17) ^ std::rotr(y, 19) ^ (y >> 10);
       w[t] = w[t - 16] + s0 + w[t - 7] + s1;
     }
-    std::array<std::uint32_t, 8> s;
+    std::array<std::uint32_t, 8> s{};
     std::copy_n(state, 8, s.begin());
     for (std::size_t t = 0; t < 64; ++t) {
       const auto [a, b, c, d, e, f, g, h] = s;
@@ -64,7 +65,7 @@ __attribute__((target("sha,sse4.1,ssse3"))) void compress_instructions(std::uint
   for (; count > 0; --count, blocks += 64) {
     const __m128i abef_before = abef, cdgh_before = cdgh;
     __m128i w[4];  // the last 16 words of the message schedule
-    for (int i = 0; i < 4; ++i) {
+    for (std::size_t i = 0; i < 4; ++i) {
       const auto* words = reinterpret_cast<const __m128i*>(blocks + 16 * i);
       w[i] = _mm_shuffle_epi8(_mm_loadu_si128(words), big_endian);
     }
@@ -94,8 +95,13 @@ __attribute__((target("sha,sse4.1,ssse3"))) void compress_instructions(std::uint
 }  // namespace
 
 bool has_sha_instructions() {
-  static const bool available = __builtin_cpu_supports("sha") && __builtin_cpu_supports("ssse3") &&
-                                __builtin_cpu_supports("sse4.1");
+  // CPUID leaf 7, EBX bit 29: clang 14 has no name for it in __builtin_cpu_supports.
+  static const bool available = [] {
+    std::uint32_t a = 0, b = 0, c = 0, d = 0;
+    const bool known = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0;
+    return known && (b >> 29 & 1) != 0 && __builtin_cpu_supports("ssse3") != 0 &&
+           __builtin_cpu_supports("sse4.1") != 0;
+  }();
   return available;
 }
 
@@ -133,7 +139,7 @@ Sha256Digest Sha256::digest() const {
     padding[1 + zeros + i] = static_cast<std::byte>(length_ * 8 >> (56 - 8 * i));
   }
   end.update(std::span(padding).first(zeros + 9));
-  Sha256Digest digest;
+  Sha256Digest digest{};
   for (std::size_t i = 0; i < digest.size(); ++i) {
     digest[i] = static_cast<std::uint8_t>(end.state_[i / 4] >> (24 - 8 * (i % 4)));
   }
