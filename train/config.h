@@ -1,0 +1,167 @@
+// The configuration of a run: plain structs, read from YAML through one schema table.
+//
+// The members and their defaults are here; names, ranges, units and help stand in
+// train/config_schema.cpp, which binds each field to its member.
+#pragma once
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/device.h"
+
+namespace krait {
+
+/// What `krait train` needs to know. `krait config docs` prints what each field means; the members
+/// carry the same names. A count of 0 that the schema calls "derived" is resolved by the reader of
+/// the field (vocab_size from the data set, dt_rank from d_model).
+struct Config {
+  struct Run {
+    enum class Device { Auto, Cpu, Cuda };
+    std::string directory;
+    std::int64_t seed = 0;
+    std::int64_t threads = 0;
+    Device device = Device::Auto;
+  };
+  struct Model {
+    enum class Norm { Rms, Layer };
+    std::int64_t d_model = 0;
+    std::int64_t n_layer = 0;
+    std::int64_t vocab_size = 0;
+    std::int64_t pad_vocab_multiple = 8;
+    std::int64_t d_state = 16;
+    std::int64_t expand = 2;
+    std::int64_t d_conv = 4;
+    std::int64_t dt_rank = 0;
+    double dt_min = 1e-3;
+    double dt_max = 0.1;
+    double dt_init_floor = 1e-4;
+    bool tie_embeddings = true;
+    Norm norm = Norm::Rms;
+    double norm_eps = 1e-5;
+    bool residual_f32 = true;
+    bool rescale_prenorm_residual = true;
+    double initializer_range = 0.02;
+    double dropout = 0.0;
+  };
+  struct Data {
+    std::string train;
+    std::string valid;
+    std::int64_t sequence_length = 0;
+    bool reset_at_documents = true;
+    std::int64_t prefetch = 2;
+  };
+  struct Train {
+    enum class Precision { F32, F64, Tf32, Bf16 };
+    enum class Recompute { None, Blocks };
+    std::int64_t steps = 0;
+    std::int64_t batch_size = 0;
+    std::int64_t accumulation = 1;
+    Precision precision = Precision::F32;
+    Recompute recompute = Recompute::None;
+    double ema_decay = 0.0;
+    double label_smoothing = 0.0;
+    double z_loss = 0.0;
+    std::int64_t log_every = 1;
+  };
+  struct Optimizer {
+    double lr = 0.0;
+    double beta1 = 0.9;
+    double beta2 = 0.95;
+    double eps = 1e-8;
+    double weight_decay = 0.1;
+    double clip_norm = 1.0;
+  };
+  struct Schedule {
+    enum class Kind { Cosine, Linear, Wsd, Constant };
+    Kind kind = Kind::Cosine;
+    std::int64_t warmup_steps = 0;
+    double min_lr = 0.0;
+    std::int64_t decay_steps = 0;
+  };
+  struct Checkpoint {
+    std::int64_t every = 1000;
+    std::int64_t keep_last = 2;
+    bool keep_best = true;
+  };
+  struct Evaluation {
+    std::int64_t every = 0;
+    std::int64_t max_tokens = 0;
+    std::int64_t sample_tokens = 0;
+    std::string sample_prompt;
+  };
+
+  Run run;
+  Model model;
+  Data data;
+  Train train;
+  Optimizer optimizer;
+  Schedule schedule;
+  Checkpoint checkpoint;
+  Evaluation evaluation;
+};
+
+/// The words that stand for the values of an enumeration in YAML, in the order of its values.
+template <class Enum>
+inline constexpr std::array<std::string_view, 0> kChoices{};
+template <>
+inline constexpr std::array<std::string_view, 3> kChoices<Config::Run::Device>{"auto", "cpu",
+                                                                               "cuda"};
+template <>
+inline constexpr std::array<std::string_view, 2> kChoices<Config::Model::Norm>{"rms", "layer"};
+template <>
+inline constexpr std::array<std::string_view, 4> kChoices<Config::Train::Precision>{"f32", "f64",
+                                                                                    "tf32", "bf16"};
+template <>
+inline constexpr std::array<std::string_view, 2> kChoices<Config::Train::Recompute>{"none",
+                                                                                    "blocks"};
+template <>
+inline constexpr std::array<std::string_view, 4> kChoices<Config::Schedule::Kind>{
+    "cosine", "linear", "wsd", "constant"};
+
+/// The word for `value` in YAML.
+template <class Enum>
+constexpr std::string_view choice_name(Enum value) {
+  return kChoices<Enum>.at(static_cast<std::size_t>(value));
+}
+
+/// Reads a YAML file and applies `overrides` of the form "section.field=value" after it. Relative
+/// paths in it are taken as they are, from the directory the process runs in.
+///
+/// The file is UTF-8 of at most 1 MiB, one document, a mapping of sections to scalars; no aliases,
+/// tags or merge keys. Numbers are decimal (1e6 is an integer where an integer is asked for, 010
+/// and 0x10 are errors), booleans are true and false. The text of an override is the value itself:
+/// no quotes, no YAML.
+///
+/// Throws MissingInput when there is no such file, else BadConfig with every mistake found, one a
+/// line, in file order: "FILE:LINE:COLUMN: what is wrong, and what to do".
+Config load_config(const std::filesystem::path& path,
+                   const std::vector<std::string>& overrides = {});
+
+/// load_config for a text that is already in memory; `source` stands for the file in messages.
+Config parse_config(std::string_view text, const std::string& source,
+                    const std::vector<std::string>& overrides = {});
+
+/// The configuration as YAML with every field, in schema order with help and units as comments.
+/// Reading it back gives the same values, doubles to the bit.
+std::string dump_yaml(const Config& config);
+
+/// Every field with type, range, default, unit and meaning, as text for a terminal.
+std::string config_help();
+
+/// The same as Markdown tables, one a section.
+std::string config_markdown();
+
+/// The device that `choice` means on this build: Auto is CUDA where it is built in, else the CPU.
+/// Throws BadConfig for Cuda without the CUDA backend.
+Device resolve_device(Config::Run::Device choice);
+
+/// resolve_device(config.run.device), and a check that it can compute in train.precision: tf32 and
+/// bf16 need CUDA, f64 the CPU. Throws BadConfig. Not part of load_config, so that a configuration
+/// for another machine can be read and checked here.
+Device resolve_device(const Config& config);
+
+}  // namespace krait
