@@ -9,7 +9,7 @@ namespace krait {
 /// y[i] = x[i] / (1 - p) where word i % 4 of random.bits(offset + i / 4), as a uniform number in
 /// [0, 1), is >= p; else 0. The mask is a function of (random, offset, i): nothing is saved, and
 /// backward is the same call on dy. Contiguous, f32 or f64, alike; y may be x.
-struct Dropout {
+struct DropoutForward {
   Tensor x;      // in
   Tensor y;      // out
   double p = 0;  // in [0, 1)
@@ -17,13 +17,13 @@ struct Dropout {
   std::uint64_t offset = 0;
   bool accumulate = false;  // y += ...
 };
-void dropout(const Dropout& args, const ExecutionContext& ctx);
+void dropout(const DropoutForward& args, const ExecutionContext& ctx);
 
 namespace cpu {
-void dropout(const Dropout& args, const ExecutionContext& ctx);
+void dropout(const DropoutForward& args, const ExecutionContext& ctx);
 }
 namespace cuda {
-void dropout(const Dropout& args, const ExecutionContext& ctx);
+void dropout(const DropoutForward& args, const ExecutionContext& ctx);
 }
 
 }  // namespace krait

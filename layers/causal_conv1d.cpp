@@ -1,0 +1,24 @@
+#include "layers/causal_conv1d.h"
+
+#include "autograd/view.h"
+#include "layers/initialise.h"
+
+namespace krait {
+
+CausalConv1d::CausalConv1d(std::int64_t d, std::int64_t width, DType dtype) {
+  weight_ =
+      add_parameter({.name = "weight", .initialise = fan_in_value(width)}, {d, 1, width}, dtype);
+  bias_ = add_parameter({.name = "bias", .weight_decay = false, .initialise = fan_in_value(width)},
+                        {d}, dtype);
+}
+
+CausalConv1dOutputs CausalConv1d::forward(const Variable& x, const SequenceState& state) const {
+  return causal_conv1d({.x = x,
+                        .weight = reshape(weight_, {weight_.size(0), weight_.size(2)}),
+                        .bias = bias_,
+                        .initial_state = state.initial,
+                        .sequence_ids = state.ids,
+                        .want_final_state = state.want_final});
+}
+
+}  // namespace krait

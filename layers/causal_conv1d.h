@@ -1,0 +1,26 @@
+#pragma once
+#include "autograd/causal_conv1d.h"
+#include "layers/module.h"
+
+namespace krait {
+
+/// What a layer knows of the sequence that its input is a part of.
+struct SequenceState {
+  Variable initial;  // state before position 0, optional
+  Tensor ids;        // (b, l) i32, optional: state is reset where the id changes
+  bool want_final = false;
+};
+
+/// Causal depthwise convolution and SiLU: weight (d, 1, w) and bias (d), initially uniform within
+/// 1/sqrt(w). The state is (b, w - 1, d), the last inputs.
+class CausalConv1d : public Module {
+ public:
+  CausalConv1d(std::int64_t d, std::int64_t width, DType dtype);
+  /// x (b, l, d).
+  CausalConv1dOutputs forward(const Variable& x, const SequenceState& state) const;
+
+ private:
+  Variable weight_, bias_;
+};
+
+}  // namespace krait

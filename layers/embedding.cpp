@@ -1,0 +1,16 @@
+#include "layers/embedding.h"
+
+#include "autograd/embedding.h"
+#include "layers/initialise.h"
+
+namespace krait {
+
+Embedding::Embedding(const Shape& shape, double standard_deviation, DType dtype)
+    : weight_(add_parameter({.name = "weight", .initialise = normal_value(standard_deviation)},
+                            shape, dtype)) {}
+
+Variable Embedding::forward(const Tensor& ids) const {
+  return embedding(ids, weight_);
+}
+
+}  // namespace krait

@@ -1,0 +1,18 @@
+#pragma once
+#include "layers/module.h"
+
+namespace krait {
+
+/// A table of vectors: weight (v, d), initially normal with the given standard deviation.
+class Embedding : public Module {
+ public:
+  Embedding(const Shape& shape, double standard_deviation, DType dtype);
+  /// ids (...) i32 to (..., d).
+  Variable forward(const Tensor& ids) const;
+  const Variable& weight() const { return weight_; }
+
+ private:
+  Variable weight_;
+};
+
+}  // namespace krait

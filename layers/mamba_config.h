@@ -1,0 +1,36 @@
+#pragma once
+#include <cstdint>
+
+#include "autograd/norm.h"
+#include "core/dtype.h"
+
+namespace krait {
+
+/// The shape of a Mamba-1 model and its initialisation. Defaults are the published ones (Gu & Dao
+/// 2023, arXiv:2312.00752; official config.json).
+struct MambaConfig {
+  std::int64_t d_model = 768;
+  std::int64_t n_layer = 24;
+  std::int64_t vocab_size = 50277;
+  std::int64_t pad_vocab_multiple = 8;  // the embedding has rows up to the next multiple
+  std::int64_t d_state = 16;
+  std::int64_t expand = 2;
+  std::int64_t d_conv = 4;
+  std::int64_t dt_rank = 0;  // 0: ceil(d_model / 16)
+  double dt_min = 1e-3, dt_max = 0.1, dt_init_floor = 1e-4;
+  bool tie_embeddings = true;
+  NormKind norm = NormKind::Rms;
+  double norm_eps = 1e-5;
+  bool rescale_prenorm_residual = true;  // out_proj starts 1/sqrt(n_layer) smaller
+  double initializer_range = 0.02;       // standard deviation of the embedding
+  double dropout = 0;                    // on each block's output
+  DType dtype = DType::F32;              // of parameters, activations, states and residual stream
+
+  std::int64_t d_inner() const { return expand * d_model; }
+  std::int64_t rank() const { return dt_rank > 0 ? dt_rank : (d_model + 15) / 16; }
+  std::int64_t padded_vocab() const {
+    return (vocab_size + pad_vocab_multiple - 1) / pad_vocab_multiple * pad_vocab_multiple;
+  }
+};
+
+}  // namespace krait

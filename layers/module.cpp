@@ -1,0 +1,57 @@
+#include "layers/module.h"
+
+#include "core/parallel.h"
+
+namespace krait {
+
+Variable Module::add_parameter(Parameter parameter, const Shape& shape, DType dtype) {
+  parameter.variable = Variable(Tensor::zeros(shape, dtype), true);
+  own_.push_back(std::move(parameter));
+  return own_.back().variable;
+}
+
+void Module::add_child(const std::string& name, const Module& child) {
+  children_.push_back({name, &child});
+}
+
+std::vector<Parameter> Module::parameters() const {
+  std::vector<Parameter> all = own_;
+  for (const Child& child : children_) {
+    for (Parameter& p : child.module->parameters()) {
+      p.name = child.name + "." + p.name;
+      all.push_back(std::move(p));
+    }
+  }
+  return all;
+}
+
+std::vector<Variable> Module::variables() const {
+  std::vector<Variable> all;
+  for (const Parameter& p : parameters()) all.push_back(p.variable);
+  return all;
+}
+
+std::int64_t Module::parameter_count() const {
+  std::int64_t count = 0;
+  for (const Variable& v : variables()) count += v.value().numel();
+  return count;
+}
+
+void Module::initialise(std::uint64_t seed) const {
+  for (const Parameter& p : parameters()) {
+    const RandomStream random{seed, RandomPurpose::Initialise, stream_of(p.name)};
+    const Tensor& value = p.variable.value();
+    visit_float(value.dtype(), p.name, [&](auto tag) {
+      using T = decltype(tag);
+      T* out = value.data<T>();
+      parallel_for(value.numel(), 1 << 14, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) {
+          out[i] = static_cast<T>(p.initialise(random, static_cast<std::uint64_t>(i)));
+        }
+      });
+    });
+    value.bump_version();
+  }
+}
+
+}  // namespace krait

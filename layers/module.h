@@ -1,0 +1,56 @@
+// Module: named parameters and children. Names follow the published checkpoints, such as
+// backbone.layers.3.mixer.A_log.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "autograd/variable.h"
+#include "core/random.h"
+
+namespace krait {
+
+/// The initial value of element `index` (row-major) of a parameter. The stream belongs to the seed
+/// and the parameter's name, so it depends neither on the order of construction nor on the dtype.
+using Initialiser = std::function<double(const RandomStream& random, std::uint64_t index)>;
+
+struct Parameter {
+  std::string name;
+  Variable variable;
+  bool weight_decay = true;  // norms, biases, A_log and D are not decayed
+  Initialiser initialise;
+};
+
+/// Base of all layers. forward() is not virtual: each layer has its own signature. Modules do not
+/// move, since their parents point to them.
+class Module {
+ public:
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  /// All parameters, depth first in the order of registration.
+  std::vector<Parameter> parameters() const;
+  /// The variables of parameters().
+  std::vector<Variable> variables() const;
+  std::int64_t parameter_count() const;
+  /// Sets every parameter to its initial value.
+  void initialise(std::uint64_t seed) const;
+
+ protected:
+  Module() = default;
+  ~Module() = default;
+  /// Registers an uninitialised parameter; `parameter.variable` is made here.
+  Variable add_parameter(Parameter parameter, const Shape& shape, DType dtype);
+  void add_child(const std::string& name, const Module& child);
+
+ private:
+  struct Child {
+    std::string name;
+    const Module* module;
+  };
+  std::vector<Parameter> own_;
+  std::vector<Child> children_;
+};
+
+}  // namespace krait

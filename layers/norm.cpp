@@ -1,0 +1,26 @@
+#include "layers/norm.h"
+
+#include "layers/initialise.h"
+
+namespace krait {
+
+Norm::Norm(NormKind kind, std::int64_t d, double eps, DType dtype) {
+  parameters_.kind = kind;
+  parameters_.eps = eps;
+  parameters_.weight = add_parameter(
+      {.name = "weight", .weight_decay = false, .initialise = constant_value(1)}, {d}, dtype);
+  if (kind == NormKind::Layer) {
+    parameters_.bias = add_parameter(
+        {.name = "bias", .weight_decay = false, .initialise = constant_value(0)}, {d}, dtype);
+  }
+}
+
+Variable Norm::forward(const Variable& x) const {
+  return norm(x, parameters_);
+}
+
+ResidualNorm Norm::forward(const Variable& x, const Variable& residual) const {
+  return residual_norm(x, residual, parameters_);
+}
+
+}  // namespace krait

@@ -1,0 +1,29 @@
+#pragma once
+#include "autograd/norm.h"
+#include "layers/module.h"
+
+namespace krait {
+
+/// Normalisation over the last dimension: weight (d) initially 1; LayerNorm also has bias (d),
+/// initially 0. Formulas in kernels/norm.h.
+class Norm : public Module {
+ public:
+  Norm(NormKind kind, std::int64_t d, double eps, DType dtype);
+  Variable forward(const Variable& x) const;
+  /// norm(x + residual) and x + residual, in one pass.
+  ResidualNorm forward(const Variable& x, const Variable& residual) const;
+
+ private:
+  NormParameters parameters_;
+};
+
+class RMSNorm : public Norm {
+ public:
+  RMSNorm(std::int64_t d, double eps, DType dtype) : Norm(NormKind::Rms, d, eps, dtype) {}
+};
+class LayerNorm : public Norm {
+ public:
+  LayerNorm(std::int64_t d, double eps, DType dtype) : Norm(NormKind::Layer, d, eps, dtype) {}
+};
+
+}  // namespace krait
