@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <set>
@@ -12,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
+#include "core/file.h"
 #include "train/config_schema.h"
 #include "train/config_source.h"
 #include "train/nearest_name.h"
@@ -222,13 +222,7 @@ std::string read_limited(const std::filesystem::path& path) {
   KRAIT_CHECK(BadConfig, !std::filesystem::is_directory(path, ignored), path.string(),
               " is a directory; give the YAML file in it.");
   const std::unique_ptr<std::FILE, FileCloser> file(std::fopen(path.c_str(), "rb"));
-  if (!file) {
-    const int code = errno;
-    const bool absent = code == ENOENT || code == ENOTDIR;
-    throw Error(
-        absent ? ErrorKind::MissingInput : ErrorKind::Io,
-        fmt::format("cannot read the configuration {}: {}.", path.string(), std::strerror(code)));
-  }
+  if (!file) throw_io_error("read the configuration", path, errno);
   std::string text(kMostBytes, '\0');
   text.resize(std::fread(text.data(), 1, text.size(), file.get()));
   KRAIT_CHECK(Io, std::ferror(file.get()) == 0, "cannot read the configuration ", path.string(),
