@@ -1,0 +1,123 @@
+#include "train/metrics_log.h"
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/random.h"
+
+namespace krait {
+namespace {
+
+using nlohmann::json;
+
+class MetricsLogTest : public testing::Test {
+ protected:
+  MetricsLogTest() {
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    path_ = std::filesystem::path(testing::TempDir()) /
+            (std::string("krait_metrics_") + test->name() + std::to_string(getpid()));
+    std::filesystem::remove(path_);
+  }
+  ~MetricsLogTest() override { std::filesystem::remove(path_); }
+
+  void write(const std::string& text) { std::ofstream(path_, std::ios::binary) << text; }
+  std::string text() const { return read_file(path_); }
+
+  std::filesystem::path path_;
+};
+
+TEST_F(MetricsLogTest, WritesOneObjectALineInTheOrderOfAdding) {
+  MetricsLog log(path_);
+  log.write(MetricsRecord(1).add("loss", 2.5).add("tokens", std::int64_t{4096}));
+  log.write(MetricsRecord(2).add("note", "a \"b\"\n\xff"));
+  log.sync();
+  EXPECT_EQ(text(),
+            "{\"step\":1,\"loss\":2.5,\"tokens\":4096}\n"
+            "{\"step\":2,\"note\":\"a \\\"b\\\"\\n\xef\xbf\xbd\"}\n");
+}
+
+TEST_F(MetricsLogTest, DoublesComeBackToTheBit) {
+  const RandomStream random{.seed = 7};
+  for (std::uint64_t i = 0; i < 2000; ++i) {
+    const double value = std::ldexp(random.uniform(i) - 0.5, static_cast<int>(i) - 1000);
+    const json record = json::parse(MetricsRecord(0).add("x", value).json());
+    EXPECT_EQ(record["x"].get<double>(), value);
+  }
+}
+
+TEST_F(MetricsLogTest, NonFiniteNumbersAreStrings) {
+  const double infinity = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(MetricsRecord(0).add("a", std::nan("")).add("b", infinity).add("c", -infinity).json(),
+            "{\"step\":0,\"a\":\"nan\",\"b\":\"inf\",\"c\":\"-inf\"}");
+}
+
+TEST_F(MetricsLogTest, OpeningAgainAppends) {
+  MetricsLog(path_).write(MetricsRecord(1));
+  MetricsLog(path_).write(MetricsRecord(2));
+  EXPECT_EQ(text(), "{\"step\":1}\n{\"step\":2}\n");
+}
+
+TEST_F(MetricsLogTest, TruncationKeepsTheStepsUpToTheResumedOne) {
+  write("{\"step\":1}\n{\"step\":2}\n{\"eval_loss\":1,\"step\":2}\n{\"step\":3}\n{\"step\":4}\n");
+  EXPECT_EQ(truncate_metrics_after(path_, 2), 2);
+  EXPECT_EQ(text(), "{\"step\":1}\n{\"step\":2}\n{\"eval_loss\":1,\"step\":2}\n");
+  EXPECT_EQ(truncate_metrics_after(path_, 2), 0);
+  EXPECT_EQ(truncate_metrics_after(path_, 0), 3);
+  EXPECT_EQ(text(), "");
+}
+
+TEST_F(MetricsLogTest, TruncationDropsATornLastLineWhereverItWasTorn) {
+  const std::string whole = "{\"step\":1,\"loss\":2}\n";
+  const std::string second = "{\"step\":2,\"loss\":3}\n";
+  for (std::size_t length = 1; length < second.size(); ++length) {
+    write(whole + second.substr(0, length));
+    EXPECT_EQ(truncate_metrics_after(path_, 5), 1) << length;
+    EXPECT_EQ(text(), whole);
+  }
+  write(whole + std::string(4096, '\0'));  // what a power failure leaves of a block
+  EXPECT_EQ(truncate_metrics_after(path_, 5), 1);
+  EXPECT_EQ(text(), whole);
+}
+
+TEST_F(MetricsLogTest, TruncationOfAFileWithNothingToDropLeavesItUntouched) {
+  write("{\"step\":1}\n");
+  const auto before = std::filesystem::last_write_time(path_);
+  std::filesystem::last_write_time(path_, before - std::chrono::hours(1));
+  EXPECT_EQ(truncate_metrics_after(path_, 1), 0);
+  EXPECT_EQ(std::filesystem::last_write_time(path_), before - std::chrono::hours(1));
+}
+
+TEST_F(MetricsLogTest, ABrokenLineInTheMiddleIsAnErrorThatNamesItAndChangesNothing) {
+  for (const char* broken : {"{\"step\":", "[]", "{\"loss\":1}", "{\"step\":1.5}", ""}) {
+    const std::string before = std::string("{\"step\":1}\n") + broken + "\n{\"step\":3}\n";
+    write(before);
+    try {
+      truncate_metrics_after(path_, 1);
+      ADD_FAILURE() << broken;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::BadData);
+      EXPECT_NE(std::string(error.what()).find(path_.string() + ":2:"), std::string::npos);
+    }
+    EXPECT_EQ(text(), before);
+  }
+}
+
+TEST_F(MetricsLogTest, NoFileIsAnEmptyLog) {
+  EXPECT_EQ(truncate_metrics_after(path_, 3), 0);
+}
+
+TEST_F(MetricsLogTest, AFullDiskAndABadPathAreIoErrors) {
+  MetricsLog full("/dev/full");
+  EXPECT_THROW(full.write(MetricsRecord(1)), Error);
+  EXPECT_THROW(MetricsLog(path_ / "no" / "folder"), Error);
+}
+
+}  // namespace
+}  // namespace krait
