@@ -1,0 +1,17 @@
+#pragma once
+#include "autograd/variable.h"
+#include "kernels/linear_cross_entropy.h"
+
+namespace krait {
+
+struct CrossEntropyOptions {
+  double label_smoothing = 0;
+  double z_loss = 0;
+};
+
+/// The loss of each row (rows): cross-entropy of softmax(weight x) at `targets` (rows) i32, 0 where
+/// the target is kIgnoreIndex. The logits are never held whole (kernels/linear_cross_entropy.h).
+Variable linear_cross_entropy(const Variable& x, const Variable& weight, const Tensor& targets,
+                              const CrossEntropyOptions& options = {});
+
+}  // namespace krait

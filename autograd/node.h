@@ -1,0 +1,110 @@
+// Node: one recorded operation, and how it is recorded.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "autograd/variable.h"
+#include "core/context.h"
+#include "kernels/gradient.h"
+
+namespace krait {
+
+/// Where a node's backward puts the gradient of one input. Every wanted target must be filled,
+/// by open() and writing, or by give().
+class GradientTarget {
+ public:
+  GradientTarget() = default;
+  explicit GradientTarget(VariableState* state) : state_(state) {}
+
+  bool wanted() const { return state_ != nullptr; }
+  const VariableState* state() const { return state_; }
+  /// The buffer and the mode in which a kernel has to write it; mode Ignore when not wanted.
+  Gradient open() const;
+  /// Hands over a whole gradient without a copy where possible. The giver may keep the tensor, but
+  /// must not write to it any more.
+  void give(const Tensor& gradient) const;
+
+ private:
+  VariableState* state_ = nullptr;
+};
+
+/// A recorded operation. Subclasses keep what backward needs as named members and list the tensors
+/// among them with watch(), so that a later in-place change is an error, not a wrong gradient.
+class Node {
+ public:
+  explicit Node(std::vector<Variable> inputs);
+  virtual ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  virtual std::string_view name() const = 0;
+
+  /// Fills targets[i], the gradient of inputs()[i], from the gradients of the outputs. A node with
+  /// several outputs may find some of grad_outputs undefined (no gradient reached that output),
+  /// never all. Gradients are contiguous.
+  virtual void backward(std::span<const Tensor> grad_outputs,
+                        std::span<const GradientTarget> targets, const ExecutionContext& ctx) = 0;
+  /// Drops saved tensors; called after backward.
+  virtual void release() = 0;
+  /// A buffer that the gradient of output `index` must be written to, or an undefined tensor when
+  /// any will do: split() has its pieces' gradients written side by side.
+  virtual Tensor gradient_buffer(int /*index*/) { return {}; }
+
+  const std::vector<Variable>& inputs() const { return inputs_; }
+  /// Creation order: an operation has a larger number than those that made its inputs.
+  std::uint64_t sequence() const { return sequence_; }
+  int output_count() const { return output_count_; }
+
+ protected:
+  void watch(const Tensor& saved);
+
+ private:
+  friend class Engine;
+  friend std::vector<Variable> attach(std::span<const Tensor> values, std::shared_ptr<Node> node);
+  void check_saved() const;
+
+  struct Watched {
+    std::shared_ptr<Storage> storage;
+    std::uint64_t version;
+  };
+  std::vector<Variable> inputs_;
+  std::vector<Watched> watched_;
+  std::uint64_t sequence_;
+  std::uint64_t visit_ = 0;  // the backward call that discovered this node last
+  int output_count_ = 0;
+  bool released_ = false;
+};
+
+/// Variables for the outputs of `node`.
+std::vector<Variable> attach(std::span<const Tensor> values, std::shared_ptr<Node> node);
+/// Whether an operation on these inputs has to be recorded.
+bool needs_graph(std::span<const Variable> inputs);
+
+/// Makes the output variable of an operation; `make_node(inputs)` runs only when a gradient will
+/// be needed.
+template <class MakeNode>
+Variable record(const Tensor& value, std::vector<Variable> inputs, MakeNode&& make_node) {
+  if (!needs_graph(inputs)) return Variable(value);
+  return attach(std::span(&value, 1), make_node(std::move(inputs)))[0];
+}
+/// The same for several outputs. Undefined tensors become undefined variables.
+template <class MakeNode>
+std::vector<Variable> record_all(std::span<const Tensor> values, std::vector<Variable> inputs,
+                                 MakeNode&& make_node) {
+  if (needs_graph(inputs)) return attach(values, make_node(std::move(inputs)));
+  std::vector<Variable> out;
+  for (const Tensor& v : values) out.push_back(v.defined() ? Variable(v) : Variable());
+  return out;
+}
+
+/// `t` itself if it is contiguous, else a contiguous copy.
+Tensor dense(const Tensor& t);
+/// The value of an optional variable: undefined when that is.
+inline Tensor value_of(const Variable& v) {
+  return v.defined() ? v.value() : Tensor();
+}
+
+}  // namespace krait

@@ -1,0 +1,85 @@
+#include "autograd/norm.h"
+
+#include <array>
+
+#include "autograd/node.h"
+
+namespace krait {
+namespace {
+
+/// Inputs: x, residual (or undefined), weight, bias (or undefined). Outputs: y, residual_out.
+class NormNode final : public Node {
+ public:
+  NormNode(std::vector<Variable> inputs, NormBackward saved)
+      : Node(std::move(inputs)), saved_(std::move(saved)) {
+    watch(saved_.r), watch(saved_.weight);
+  }
+  std::string_view name() const override { return "norm"; }
+
+  void backward(std::span<const Tensor> grad_outputs, std::span<const GradientTarget> targets,
+                const ExecutionContext& ctx) override {
+    saved_.dy = grad_outputs[0];
+    if (!saved_.dy.defined()) {
+      saved_.dy = Tensor::zeros(saved_.r.shape(), saved_.r.dtype(), saved_.r.device());
+    }
+    if (grad_outputs.size() > 1) saved_.dresidual_out = grad_outputs[1];
+    saved_.dweight = targets[2].open();
+    saved_.dbias = targets[3].open();
+    const bool both = targets[0].wanted() && targets[1].wanted();
+    const GradientTarget& first = targets[0].wanted() ? targets[0] : targets[1];
+    if (both) {  // one tensor is the gradient of x and of the residual alike
+      saved_.dx = {Tensor::empty(saved_.r.shape(), saved_.r.dtype(), saved_.r.device()),
+                   GradientMode::Overwrite};
+    } else {
+      saved_.dx = first.open();
+    }
+    norm_backward(saved_, ctx);
+    if (both) targets[0].give(saved_.dx.tensor), targets[1].give(saved_.dx.tensor);
+  }
+  void release() override { saved_ = {}; }
+
+ private:
+  NormBackward saved_;
+};
+
+std::vector<Variable> run(const Variable& x, const Variable& residual, const NormParameters& p) {
+  const auto like = [&](const Shape& s) { return Tensor::empty(s, x.dtype(), x.value().device()); };
+  const Shape rows{x.shape().rows()};
+  NormForward args{.kind = p.kind,
+                   .x = dense(x.value()),
+                   .weight = p.weight.value(),
+                   .eps = p.eps,
+                   .y = like(x.shape()),
+                   .inverse_std = like(rows)};
+  if (residual.defined())
+    args.residual = dense(residual.value()), args.residual_out = like(x.shape());
+  if (p.bias.defined()) args.bias = p.bias.value();
+  if (p.kind == NormKind::Layer) args.mean = like(rows);
+  norm_forward(args, current_context());
+  const std::array outputs{args.y, args.residual_out};
+  const std::size_t count = residual.defined() ? 2 : 1;
+  return record_all(std::span(outputs).first(count), {x, residual, p.weight, p.bias},
+                    [&](std::vector<Variable> inputs) {
+                      return std::make_shared<NormNode>(
+                          std::move(inputs),
+                          NormBackward{.kind = p.kind,
+                                       .r = residual.defined() ? args.residual_out : args.x,
+                                       .weight = args.weight,
+                                       .mean = args.mean,
+                                       .inverse_std = args.inverse_std});
+                    });
+}
+
+}  // namespace
+
+Variable norm(const Variable& x, const NormParameters& parameters) {
+  return run(x, {}, parameters)[0];
+}
+
+ResidualNorm residual_norm(const Variable& x, const Variable& residual,
+                           const NormParameters& parameters) {
+  const std::vector<Variable> out = run(x, residual, parameters);
+  return {out[0], out[1]};
+}
+
+}  // namespace krait

@@ -1,0 +1,26 @@
+#pragma once
+#include "autograd/variable.h"
+#include "kernels/norm.h"
+
+namespace krait {
+
+/// The learned part and the constants of a normalisation.
+struct NormParameters {
+  NormKind kind = NormKind::Rms;
+  Variable weight;  // (d)
+  Variable bias;    // (d), optional
+  double eps = 1e-5;
+};
+
+/// Normalises x over its last dimension (formulas in kernels/norm.h).
+Variable norm(const Variable& x, const NormParameters& parameters);
+
+struct ResidualNorm {
+  Variable y;         // norm(x + residual)
+  Variable residual;  // x + residual
+};
+/// The pre-norm step of a residual block, in one pass.
+ResidualNorm residual_norm(const Variable& x, const Variable& residual,
+                           const NormParameters& parameters);
+
+}  // namespace krait

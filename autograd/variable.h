@@ -1,0 +1,81 @@
+// Variable: a tensor that knows how it came about.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "core/tensor.h"
+
+namespace krait {
+
+class Node;
+
+/// One value in the graph: its tensor, its gradient, and the node that made it. Code outside
+/// autograd/ uses Variable.
+struct VariableState {
+  Tensor value;
+  Tensor grad;                 // undefined until the first gradient arrives
+  bool grad_in_place = false;  // grad lies in memory that others own: write there, never replace
+  bool requires_grad = false;
+  std::shared_ptr<Node> producer;  // null for leaves
+  int output_index = 0;            // which output of the producer this is
+  int pending_uses = 0;            // leaves, during backward: gradients still to come
+  std::function<void()> gradient_ready;
+};
+
+/// A handle: copies share the value and the gradient. Variables made by operations on variables
+/// that require gradients require them too, unless a NoGradScope is open.
+class Variable {
+ public:
+  Variable() = default;
+  explicit Variable(Tensor value, bool requires_grad = false);
+  explicit Variable(std::shared_ptr<VariableState> state) : state_(std::move(state)) {}
+
+  bool defined() const { return state_ != nullptr; }
+  const Tensor& value() const { return state_->value; }
+  const Tensor& grad() const { return state_->grad; }
+  bool requires_grad() const { return defined() && state_->requires_grad; }
+  bool is_leaf() const { return state_->producer == nullptr; }
+  const Shape& shape() const { return state_->value.shape(); }
+  std::int64_t size(int dim) const { return state_->value.size(dim); }
+  DType dtype() const { return state_->value.dtype(); }
+
+  /// The same value, cut from the graph.
+  Variable detach() const { return Variable(state_->value); }
+
+  /// Leaves: puts the value (and where gradients are added) elsewhere, such as into flat buffers.
+  /// `grad` is not cleared; its owner zeroes it.
+  void bind(Tensor value, Tensor grad) const;
+  /// Leaves: drops the gradient, or leaves it alone when it is bound (its owner zeroes it).
+  void clear_grad() const;
+  /// Leaves: calls `hook` in backward as soon as this gradient is complete: its last use was
+  /// visited. Communication can start there while backward goes on.
+  void on_gradient_ready(std::function<void()> hook) const;
+
+  const std::shared_ptr<VariableState>& state() const { return state_; }
+
+ private:
+  std::shared_ptr<VariableState> state_;
+};
+
+/// While one is open on a thread, operations there record no graph.
+class NoGradScope {
+ public:
+  NoGradScope() : NoGradScope(false) {}
+  ~NoGradScope();
+  NoGradScope(const NoGradScope&) = delete;
+  NoGradScope& operator=(const NoGradScope&) = delete;
+
+ protected:
+  explicit NoGradScope(bool enabled);
+
+ private:
+  bool previous_;
+};
+/// The opposite: recompute() opens one inside backward.
+class EnableGradScope : public NoGradScope {
+ public:
+  EnableGradScope() : NoGradScope(true) {}
+};
+bool grad_enabled();
+
+}  // namespace krait
