@@ -199,7 +199,10 @@ TemporaryFile::TemporaryFile(fs::path target) : target_(std::move(target)) {
 }
 
 TemporaryFile::~TemporaryFile() {
-  if (!committed_) ::unlink(path_.c_str());
+  if (committed_) return;
+  // Frees the space even where another descriptor, such as one of a library, still holds the file.
+  [[maybe_unused]] const int result = ::ftruncate(file_.get(), 0);
+  ::unlink(path_.c_str());
 }
 
 void TemporaryFile::commit() {

@@ -74,6 +74,7 @@ class TemporaryFile {
   TemporaryFile& operator=(const TemporaryFile&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& target() const { return target_; }
   const FileDescriptor& descriptor() const { return file_; }  // open for reading and writing
   /// fsync, rename over the target, fsync of the directory. Once.
   void commit();
