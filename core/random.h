@@ -79,7 +79,7 @@ class Permutation {
   static constexpr int kRounds = 6;
   std::uint64_t size_;
   int half_bits_;
-  std::array<std::uint32_t, kRounds> keys_;
+  std::array<std::uint32_t, kRounds> keys_{};
 };
 
 }  // namespace krait
