@@ -34,10 +34,11 @@ struct SelectiveScanForward {
                         // enters each chunk, saved for backward; chunk = selective_scan_chunk()
 };
 
-/// Recomputes the states inside a chunk from chunk_states; saves nothing else. Memory: scratch of
-/// one chunk of states per thread, plus partial sums of dB and dC.
+/// Recomputes the states inside a chunk from chunk_states; saves nothing else. Without chunk_states
+/// the forward is run again to find them. Memory: scratch of one chunk of states per thread, plus
+/// partial sums of dB and dC, about half the size of u at most.
 struct SelectiveScanBackward {
-  SelectiveScanForward forward;  // chunk_states is read; y and final_state are not
+  SelectiveScanForward forward;  // chunk_states is read if given; y and final_state are not
   Tensor dy;                     // in (b, l, d)
   Tensor dfinal_state;           // in (b, d, n), optional
   Gradient du, ddelta, dA, dB, dC, dD, dz, ddelta_bias, dinitial_state;

@@ -1,0 +1,227 @@
+// What the two directions of the CPU scan share: how the work is cut, and how a chunk is read.
+//
+// Channels are cut into tiles of one cache line (16 f32 or 8 f64) that lie in one group of B and
+// C; the lanes of a register are channels of a tile, so the recurrence needs no shuffles. Time is
+// cut into chunks of kScanChunk positions, for which everything that does not depend on n (dt,
+// dt u, gates) is computed once. Within a chunk the states are walked in blocks of a few n that
+// stay in registers. Lanes beyond the last channel of a tile hold zeros, which stay zeros.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+
+#include "core/scratch.h"
+#include "kernels/cpu/vector_math.h"
+#include "kernels/selective_scan.h"
+
+namespace krait::cpu {
+
+inline constexpr std::int64_t kScanChunk = 32;  // two 4-state blocks of a chunk fit the L1 cache
+inline constexpr std::int64_t kMaxScanStates = 256;
+template <class T>
+inline constexpr int kTileChannels = 64 / static_cast<int>(sizeof(T));
+template <class T>
+inline constexpr int kTileVectors = kTileChannels<T> / kLanes<T>;
+
+/// (b, l, ...) seen as rows that start at strided places. Null where the tensor is undefined.
+template <class T>
+struct Rows {
+  T* data = nullptr;
+  std::int64_t batch_stride = 0, time_stride = 0;
+
+  Rows() = default;
+  explicit Rows(const Tensor& t) {
+    if (!t.defined()) return;
+    data = t.data<T>();
+    batch_stride = t.stride(0);
+    time_stride = t.stride(1);
+  }
+  T* row(std::int64_t b, std::int64_t t) const { return data + b * batch_stride + t * time_stride; }
+  explicit operator bool() const { return data != nullptr; }
+};
+
+/// Channels [channel, channel + count) of group `group`.
+struct ScanTile {
+  std::int64_t channel = 0, group = 0;
+  int count = 0;
+};
+
+/// The arguments of a scan as sizes and pointers.
+template <class T>
+struct ScanProblem {
+  std::int64_t batch, length, channels, states, groups, tiles_per_group;
+  Rows<T> u, delta, z, B, C;
+  std::int64_t B_group_stride, C_group_stride;
+  const T *A, *D, *delta_bias, *initial_state;
+  T* chunk_states;
+  const std::int32_t* sequence_ids;
+  bool delta_softplus;
+
+  explicit ScanProblem(const SelectiveScanForward& a);
+  std::int64_t tiles() const { return groups * tiles_per_group; }
+  std::int64_t chunks() const { return (length + kScanChunk - 1) / kScanChunk; }
+  ScanTile tile(std::int64_t index) const {
+    const std::int64_t per_group = channels / groups, group = index / tiles_per_group;
+    const std::int64_t first = index % tiles_per_group * kTileChannels<T>;
+    return {.channel = group * per_group + first,
+            .group = group,
+            .count = static_cast<int>(std::min<std::int64_t>(kTileChannels<T>, per_group - first))};
+  }
+  /// Whether the state is forgotten before position t.
+  bool resets(std::int64_t b, std::int64_t t) const {
+    return sequence_ids && t > 0 &&
+           sequence_ids[b * length + t] != sequence_ids[b * length + t - 1];
+  }
+  /// Whether it is forgotten anywhere in [begin, end).
+  bool resets_within(std::int64_t b, std::int64_t begin, std::int64_t end) const {
+    for (std::int64_t t = begin; sequence_ids && t < end; ++t) {
+      if (resets(b, t)) return true;
+    }
+    return false;
+  }
+};
+
+template <class T>
+ScanProblem<T>::ScanProblem(const SelectiveScanForward& a)
+    : batch(a.u.size(0)),
+      length(a.u.size(1)),
+      channels(a.u.size(2)),
+      states(a.A.size(1)),
+      groups(a.B.size(2)),
+      tiles_per_group((channels / groups + kTileChannels<T> - 1) / kTileChannels<T>),
+      u(a.u),
+      delta(a.delta),
+      z(a.z),
+      B(a.B),
+      C(a.C),
+      B_group_stride(a.B.stride(2)),
+      C_group_stride(a.C.stride(2)),
+      A(a.A.data<T>()),
+      D(a.D.defined() ? a.D.data<T>() : nullptr),
+      delta_bias(a.delta_bias.defined() ? a.delta_bias.data<T>() : nullptr),
+      initial_state(a.initial_state.defined() ? a.initial_state.data<T>() : nullptr),
+      chunk_states(a.chunk_states.defined() ? a.chunk_states.data<T>() : nullptr),
+      sequence_ids(a.sequence_ids.defined() ? a.sequence_ids.data<std::int32_t>() : nullptr),
+      delta_softplus(a.delta_softplus) {}
+
+/// A row of a tile's channels: kTileVectors registers.
+template <class T>
+struct alignas(64) TileRow {
+  Vec<T> v[kTileVectors<T>];
+};
+
+template <class T>
+inline TileRow<T> load_row(const T* p, int channels) {
+  TileRow<T> r;
+  if (channels == kTileChannels<T>) {
+    std::memcpy(&r, p, sizeof r);
+  } else {
+    r = TileRow<T>{};
+    std::memcpy(&r, p, static_cast<std::size_t>(channels) * sizeof(T));
+  }
+  return r;
+}
+
+template <class T>
+inline void store_row(T* p, const TileRow<T>& r, int channels) {
+  std::memcpy(p, &r, static_cast<std::size_t>(channels) * sizeof(T));
+}
+
+/// Copies a tile's part of a (d, n) array to rows[n], and back.
+template <class T>
+inline void load_states(const T* p, std::int64_t states, int channels, TileRow<T>* rows) {
+  T* lanes = reinterpret_cast<T*>(rows);
+  std::fill_n(lanes, states * kTileChannels<T>, T(0));
+  for (int c = 0; c < channels; ++c) {
+    for (std::int64_t n = 0; n < states; ++n) lanes[n * kTileChannels<T> + c] = p[c * states + n];
+  }
+}
+template <class T>
+inline void store_states(T* p, std::int64_t states, int channels, const TileRow<T>* rows) {
+  const T* lanes = reinterpret_cast<const T*>(rows);
+  for (int c = 0; c < channels; ++c) {
+    for (std::int64_t n = 0; n < states; ++n) p[c * states + n] = lanes[n * kTileChannels<T> + c];
+  }
+}
+
+/// What a chunk of a tile needs for its recurrence.
+template <class T>
+struct ScanChunk {
+  std::int64_t begin = 0;              // position
+  int count = 0;                       // of positions
+  const T *B = nullptr, *C = nullptr;  // rows of the first position
+  std::int64_t B_stride = 0, C_stride = 0;
+  bool any_reset = false;
+  bool reset[kScanChunk];
+  TileRow<T> x[kScanChunk];  // delta + bias
+  TileRow<T> u[kScanChunk], dt[kScanChunk], dtu[kScanChunk];
+
+  void read(const ScanProblem<T>& p, std::int64_t b, const ScanTile& tile, std::int64_t first,
+            std::int64_t last);
+};
+
+template <class T>
+void ScanChunk<T>::read(const ScanProblem<T>& p, std::int64_t b, const ScanTile& tile,
+                        std::int64_t first, std::int64_t last) {
+  begin = first;
+  count = static_cast<int>(std::min(kScanChunk, last - first));
+  B = p.B.row(b, first) + tile.group * p.B_group_stride;
+  C = p.C.row(b, first) + tile.group * p.C_group_stride;
+  B_stride = p.B.time_stride;
+  C_stride = p.C.time_stride;
+  any_reset = false;
+  const TileRow<T> bias =
+      p.delta_bias ? load_row(p.delta_bias + tile.channel, tile.count) : TileRow<T>{};
+  for (int t = 0; t < count; ++t) {
+    reset[t] = p.resets(b, first + t);
+    any_reset = any_reset || reset[t];
+    u[t] = load_row(p.u.row(b, first + t) + tile.channel, tile.count);
+    x[t] = load_row(p.delta.row(b, first + t) + tile.channel, tile.count);
+    for (int v = 0; v < kTileVectors<T>; ++v) {
+      x[t].v[v] += bias.v[v];
+      dt[t].v[v] = p.delta_softplus ? softplus<T>(x[t].v[v]) : x[t].v[v];
+      dtu[t].v[v] = dt[t].v[v] * u[t].v[v];
+    }
+  }
+}
+
+/// log2(e) A of a tile, as rows[n]: exp(dt A) = 2^(dt rows[n]).
+template <class T>
+inline void load_decay_rates(const ScanProblem<T>& p, const ScanTile& tile, TileRow<T>* rows) {
+  load_states(p.A + tile.channel * p.states, p.states, tile.count, rows);
+  T* lanes = reinterpret_cast<T*>(rows);
+  for (std::int64_t i = 0; i < p.states * kTileChannels<T>; ++i) lanes[i] *= T(kLog2E);
+}
+
+/// Time cut into `count` segments of `length` positions (the last may be shorter).
+struct TimeCut {
+  std::int64_t count = 1, length = 0;
+};
+
+/// How to cut `length` positions when there are `units` independent pieces of work. Cutting makes
+/// more pieces but nearly doubles the arithmetic, so it is for few channels and long sequences. It
+/// depends on shapes only, and so do the results.
+inline TimeCut cut_time(std::int64_t units, std::int64_t length) {
+  constexpr std::int64_t kEnoughUnits = 8, kMinimumSegment = 512, kSegments = 16;
+  const std::int64_t segments = std::min(kSegments, length / kMinimumSegment);
+  if (units >= kEnoughUnits || segments < 4) return {.count = 1, .length = length};
+  const std::int64_t even = (length + segments - 1) / segments;
+  const std::int64_t chunks = (even + kScanChunk - 1) / kScanChunk;
+  const std::int64_t positions = chunks * kScanChunk;
+  return {.count = (length + positions - 1) / positions, .length = positions};
+}
+
+/// Pieces of work per thread task, so that a task is worth its start (about 10 us).
+inline std::int64_t task_grain(std::int64_t updates_per_piece) {
+  constexpr std::int64_t kUpdatesPerTask = 1 << 14;
+  return std::max<std::int64_t>(1, kUpdatesPerTask / std::max<std::int64_t>(1, updates_per_piece));
+}
+
+/// Calls f(first, integral_constant count) for blocks of kBlock states, then for single ones.
+template <int kBlock, class F>
+inline void for_each_state_block(std::int64_t states, F&& f) {
+  std::int64_t n = 0;
+  for (; n + kBlock <= states; n += kBlock) f(n, std::integral_constant<int, kBlock>{});
+  for (; n < states; ++n) f(n, std::integral_constant<int, 1>{});
+}
+
+}  // namespace krait::cpu

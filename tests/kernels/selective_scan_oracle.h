@@ -1,0 +1,273 @@
+// Random scan problems, the recurrence written as a plain loop, and the kernel under test, all in
+// one form: arrays by name. The loop is the second oracle beside the golden files.
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/random.h"
+#include "kernels/selective_scan.h"
+
+namespace krait::scan_test {
+
+using Arrays = std::map<std::string, std::vector<double>>;
+
+/// Sizes and optional parts of a problem.
+struct Case {
+  std::int64_t b = 1, l = 1, d = 1, n = 1, g = 1;
+  bool D = true, z = true, bias = true, softplus = true;
+  bool initial = false, dfinal = false;
+  std::int64_t documents = 1;  // > 1: sequence ids, cut at random places
+  std::uint64_t seed = 1;
+};
+
+inline std::ostream& operator<<(std::ostream& out, const Case& c) {
+  return out << "b" << c.b << " l" << c.l << " d" << c.d << " n" << c.n << " g" << c.g << " D"
+             << c.D << " z" << c.z << " bias" << c.bias << " softplus" << c.softplus << " initial"
+             << c.initial << " dfinal" << c.dfinal << " documents" << c.documents;
+}
+
+inline std::vector<double> normals(std::int64_t count, std::string_view name, std::uint64_t seed) {
+  const RandomStream random{.seed = seed, .stream = stream_of(name)};
+  std::vector<double> v(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < v.size(); ++i) {
+    v[i] = static_cast<float>(random.normal(i));  // exact in f32, so that both precisions see it
+  }
+  return v;
+}
+
+/// Inputs and cotangents. A spans slow and fast states; dt lies around 0.1.
+inline Arrays random_inputs(const Case& c) {
+  Arrays in;
+  const auto add = [&](const char* name, std::int64_t count) -> std::vector<double>& {
+    return in[name] = normals(count, name, c.seed);
+  };
+  const std::int64_t rows = c.b * c.l;
+  add("u", rows * c.d);
+  for (double& x : add("delta", rows * c.d))
+    x = static_cast<float>(c.softplus ? x : 0.1 * std::abs(x));
+  for (double& x : add("A", c.d * c.n)) x = static_cast<float>(-std::exp(1.5 * x));
+  add("B", rows * c.g * c.n);
+  add("C", rows * c.g * c.n);
+  if (c.D) add("D", c.d);
+  if (c.z) add("z", rows * c.d);
+  if (c.bias) {
+    for (double& x : add("delta_bias", c.d)) x = static_cast<float>(c.softplus ? x - 2 : 0.05);
+  }
+  if (c.initial) add("initial_state", c.b * c.d * c.n);
+  add("dy", rows * c.d);
+  if (c.dfinal) add("dfinal_state", c.b * c.d * c.n);
+  if (c.documents > 1) {
+    const RandomStream random{.seed = c.seed, .stream = stream_of("ids")};
+    auto& ids = in["sequence_ids"];
+    double id = 7;
+    for (std::int64_t i = 0; i < rows; ++i) {
+      const double chance = static_cast<double>(c.documents) / static_cast<double>(c.l);
+      if (i % c.l > 0 && random.uniform(static_cast<std::uint64_t>(i)) < chance) id += 1;
+      ids.push_back(id);
+    }
+  }
+  return in;
+}
+
+/// Outputs and gradients by the plain loop, every operation in T.
+template <class T>
+Arrays naive_scan(const Case& c, const Arrays& in) {
+  const auto get = [&](const char* name) {
+    const auto it = in.find(name);
+    return it == in.end() ? std::vector<T>() : std::vector<T>(it->second.begin(), it->second.end());
+  };
+  const auto u = get("u"), delta = get("delta"), A = get("A"), B = get("B"), C = get("C"),
+             D = get("D"), z = get("z"), bias = get("delta_bias"), initial = get("initial_state"),
+             dy = get("dy"), dfinal = get("dfinal_state"), ids = get("sequence_ids");
+  const auto zeros = [](std::int64_t count) {
+    return std::vector<T>(static_cast<std::size_t>(count));
+  };
+  const std::int64_t rows = c.b * c.l, states = c.b * c.d * c.n;
+  auto y = zeros(rows * c.d), final_state = zeros(states), du = y, ddelta = y, dz = y;
+  auto dA = zeros(c.d * c.n), dB = zeros(rows * c.g * c.n), dC = dB, dD = zeros(c.d), dbias = dD,
+       dinitial = zeros(states);
+  auto h = zeros((c.l + 1) * c.n), dh = zeros(c.n);
+  for (std::int64_t b = 0; b < c.b; ++b) {
+    for (std::int64_t ch = 0; ch < c.d; ++ch) {
+      const std::int64_t group = ch / (c.d / c.g), first = (b * c.d + ch) * c.n;
+      const auto at = [&](std::int64_t t) { return (b * c.l + t) * c.d + ch; };
+      const auto x_of = [&](std::int64_t t) {
+        return delta[at(t)] + (bias.empty() ? T(0) : bias[ch]);
+      };
+      const auto dt_of = [&](std::int64_t t) {
+        const T x = x_of(t);
+        return c.softplus && x <= T(20) ? std::log1p(std::exp(x)) : x;
+      };
+      const auto reset = [&](std::int64_t t) {
+        return !ids.empty() && t > 0 && ids[b * c.l + t] != ids[b * c.l + t - 1];
+      };
+      for (std::int64_t n = 0; n < c.n; ++n) h[n] = initial.empty() ? T(0) : initial[first + n];
+      for (std::int64_t t = 0; t < c.l; ++t) {
+        const T dt = dt_of(t), gate = z.empty() ? T(1) : z[at(t)] / (T(1) + std::exp(-z[at(t)]));
+        T sum = 0;
+        for (std::int64_t n = 0; n < c.n; ++n) {
+          const std::int64_t bn = ((b * c.l + t) * c.g + group) * c.n + n;
+          const T before = reset(t) ? T(0) : h[t * c.n + n];
+          h[(t + 1) * c.n + n] = std::exp(dt * A[ch * c.n + n]) * before + dt * B[bn] * u[at(t)];
+          sum += C[bn] * h[(t + 1) * c.n + n];
+        }
+        if (!D.empty()) sum += D[ch] * u[at(t)];
+        y[at(t)] = sum * gate;
+      }
+      for (std::int64_t n = 0; n < c.n; ++n) {
+        final_state[first + n] = h[c.l * c.n + n];
+        dh[n] = dfinal.empty() ? T(0) : dfinal[first + n];
+      }
+      for (std::int64_t t = c.l - 1; t >= 0; --t) {
+        const T dt = dt_of(t), x = x_of(t);
+        T ds = dy[at(t)], sum = D.empty() ? T(0) : D[ch] * u[at(t)], ddt = 0, ddtu = 0;
+        const T s = z.empty() ? T(0) : T(1) / (T(1) + std::exp(-z[at(t)]));
+        if (!z.empty()) ds *= z[at(t)] * s;
+        for (std::int64_t n = 0; n < c.n; ++n) {
+          const std::int64_t bn = ((b * c.l + t) * c.g + group) * c.n + n;
+          const T before = reset(t) ? T(0) : h[t * c.n + n];
+          const T decay = reset(t) ? T(0) : std::exp(dt * A[ch * c.n + n]);
+          sum += C[bn] * h[(t + 1) * c.n + n];
+          dC[bn] += ds * h[(t + 1) * c.n + n];
+          dh[n] += C[bn] * ds;
+          dB[bn] += dh[n] * dt * u[at(t)];
+          ddtu += dh[n] * B[bn];
+          ddt += dh[n] * decay * before * A[ch * c.n + n];
+          dA[ch * c.n + n] += dh[n] * decay * before * dt;
+          dh[n] *= decay;
+        }
+        du[at(t)] = ddtu * dt + (D.empty() ? T(0) : D[ch] * ds);
+        ddelta[at(t)] = ddt + ddtu * u[at(t)];
+        if (c.softplus && x <= T(20)) ddelta[at(t)] /= T(1) + std::exp(-x);
+        if (!z.empty()) dz[at(t)] = dy[at(t)] * sum * s * (T(1) + z[at(t)] * (T(1) - s));
+        dD[ch] += ds * u[at(t)];
+        dbias[ch] += ddelta[at(t)];
+      }
+      for (std::int64_t n = 0; n < c.n; ++n) dinitial[first + n] = dh[n];
+    }
+  }
+  Arrays out;
+  const auto put = [&](const char* name, const std::vector<T>& v) {
+    out[name].assign(v.begin(), v.end());
+  };
+  put("y", y), put("final_state", final_state), put("du", du), put("ddelta", ddelta), put("dA", dA);
+  put("dB", dB), put("dC", dC);
+  if (c.D) put("dD", dD);
+  if (c.z) put("dz", dz);
+  if (c.bias) put("ddelta_bias", dbias);
+  if (c.initial) put("dinitial_state", dinitial);
+  return out;
+}
+
+/// How the kernel is called.
+struct Call {
+  bool strided = false;                         // rows are slices of wider buffers
+  GradientMode mode = GradientMode::Overwrite;  // gradients hold ones beforehand
+  bool chunk_states = true;                     // saved by forward
+};
+
+/// A tensor with the values: contiguous, or columns of a wider buffer filled with NaN.
+template <class T>
+Tensor make_tensor(const Shape& shape, const std::vector<double>& values, bool strided) {
+  Shape wide = shape;
+  if (strided) wide[-1] += 5;
+  const Tensor buffer = Tensor::empty(wide, dtype_of<T>);
+  for (T& x : buffer.span<T>()) x = std::nan("");
+  const Tensor t = strided ? buffer.slice(-1, 3, 3 + shape[-1]) : buffer;
+  T* data = t.data<T>();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto index = static_cast<std::int64_t>(i);
+    data[index / shape[-1] * wide[-1] + index % shape[-1]] = static_cast<T>(values[i]);
+  }
+  return t;
+}
+
+/// The values of a tensor made by make_tensor.
+template <class T>
+std::vector<double> values_of(const Tensor& t) {
+  const std::int64_t width = t.size(-1);
+  const std::int64_t step = t.rank() > 1 && t.size(-2) > 1 ? t.stride(-2)
+                            : t.rank() > 2                 ? t.stride(-3)
+                                                           : width;
+  std::vector<double> out;
+  for (std::int64_t i = 0; i < t.numel(); ++i) {
+    out.push_back(static_cast<double>(t.data<T>()[i / width * step + i % width]));
+  }
+  return out;
+}
+
+/// Outputs and gradients by the kernels.
+template <class T>
+Arrays kernel_scan(const Case& c, const Arrays& in, const Call& call = {}) {
+  const Shape rows{c.b, c.l, c.d}, groups{c.b, c.l, c.g, c.n}, channels{c.d}, states{c.b, c.d, c.n};
+  const auto input = [&](const char* name, const Shape& shape, bool strided) {
+    const auto it = in.find(name);
+    return it == in.end() ? Tensor() : make_tensor<T>(shape, it->second, strided);
+  };
+  SelectiveScanForward f{.u = input("u", rows, call.strided),
+                         .delta = input("delta", rows, call.strided),
+                         .A = input("A", {c.d, c.n}, false),
+                         .B = input("B", groups, call.strided),
+                         .C = input("C", groups, call.strided),
+                         .D = input("D", channels, false),
+                         .z = input("z", rows, call.strided),
+                         .delta_bias = input("delta_bias", channels, false),
+                         .initial_state = input("initial_state", states, false),
+                         .delta_softplus = c.softplus,
+                         .y = make_tensor<T>(rows, {}, call.strided),
+                         .final_state = make_tensor<T>(states, {}, false)};
+  if (in.contains("sequence_ids")) {
+    const auto& ids = in.at("sequence_ids");
+    f.sequence_ids =
+        Tensor::from<std::int32_t>({c.b, c.l}, std::vector<std::int32_t>(ids.begin(), ids.end()));
+  }
+  if (call.chunk_states) {
+    const std::int64_t chunk = selective_scan_chunk({});
+    f.chunk_states = make_tensor<T>({c.b, (c.l + chunk - 1) / chunk, c.d, c.n}, {}, false);
+  }
+  const ExecutionContext ctx;
+  selective_scan_forward(f, ctx);
+  Arrays out;
+  out["y"] = values_of<T>(f.y);
+  out["final_state"] = values_of<T>(f.final_state);
+
+  SelectiveScanBackward g{.forward = f,
+                          .dy = input("dy", rows, call.strided),
+                          .dfinal_state = input("dfinal_state", states, false)};
+  std::map<std::string, Gradient*> gradients;
+  const auto want = [&](const char* name, Gradient& gradient, const Tensor& like, bool strided) {
+    if (!like.defined()) return;
+    gradient.mode = call.mode;
+    const std::vector<double> ones(static_cast<std::size_t>(like.numel()), 1.0);
+    gradient.tensor = make_tensor<T>(like.shape(), ones, strided);
+    gradients[name] = &gradient;
+  };
+  want("du", g.du, f.u, call.strided);
+  want("ddelta", g.ddelta, f.delta, call.strided);
+  want("dA", g.dA, f.A, false);
+  want("dB", g.dB, f.B, call.strided);
+  want("dC", g.dC, f.C, call.strided);
+  want("dD", g.dD, f.D, false);
+  want("dz", g.dz, f.z, call.strided);
+  want("ddelta_bias", g.ddelta_bias, f.delta_bias, false);
+  want("dinitial_state", g.dinitial_state, f.initial_state, false);
+  selective_scan_backward(g, ctx);
+  for (const auto& [name, gradient] : gradients) out[name] = values_of<T>(gradient->tensor);
+  return out;
+}
+
+/// The largest difference, relative to the largest magnitude of `want`.
+inline double relative_error(const std::vector<double>& got, const std::vector<double>& want) {
+  double difference = 0, scale = 0;
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    if (!std::isfinite(got.at(i))) return HUGE_VAL;
+    difference = std::max(difference, std::abs(got[i] - want[i]));
+    scale = std::max(scale, std::abs(want[i]));
+  }
+  return difference / (scale > 0 ? scale : 1);
+}
+
+}  // namespace krait::scan_test

@@ -1,0 +1,132 @@
+#include "kernels/selective_scan.h"
+
+#include <gtest/gtest.h>
+
+#include "core/parallel.h"
+#include "tests/kernels/selective_scan_oracle.h"
+
+namespace krait {
+namespace {
+
+using namespace scan_test;
+
+/// Every output and gradient of the kernel against the plain loop in f64.
+template <class T>
+void expect_agreement(const Case& c, const Call& call, double output_tolerance,
+                      double gradient_tolerance) {
+  SCOPED_TRACE(::testing::Message() << c);
+  const Arrays in = random_inputs(c);
+  const Arrays want = naive_scan<double>(c, in), got = kernel_scan<T>(c, in, call);
+  ASSERT_EQ(want.size(), got.size());
+  for (auto [name, values] : want) {
+    const bool output = name == "y" || name == "final_state";
+    if (!output && call.mode == GradientMode::Accumulate) {
+      for (double& x : values) x += 1;
+    }
+    if (!output && call.mode == GradientMode::Ignore) values.assign(values.size(), 1.0);
+    EXPECT_LE(relative_error(got.at(name), values), output ? output_tolerance : gradient_tolerance)
+        << name;
+  }
+}
+
+// f64 differs from the loop by rounding in another order only: 1e-12 leaves room for sums over
+// thousands of terms.
+constexpr double kF64 = 1e-12;
+// f32 against f64: the agreement that is asked of the golden vectors.
+constexpr double kF32Output = 1e-5, kF32Gradient = 1e-4;
+
+void expect_agreement_in_both_precisions(const Case& c, const Call& call = {}) {
+  expect_agreement<double>(c, call, kF64, kF64);
+  expect_agreement<float>(c, call, kF32Output, kF32Gradient);
+}
+
+TEST(SelectiveScan, AgreesWithTheLoopAtOddSizes) {
+  std::uint64_t seed = 1;
+  for (const std::int64_t l : {1, 2, 7, 31, 33, 127, 130}) {
+    for (const std::int64_t n : {1, 4, 16, 64, 200}) {
+      for (const std::int64_t d : {1, 3, 8, 20}) {
+        expect_agreement_in_both_precisions(
+            {.b = 2, .l = l, .d = d, .n = n, .initial = true, .dfinal = true, .seed = seed++});
+      }
+    }
+  }
+}
+
+TEST(SelectiveScan, EachOptionalPartMayBeAbsent) {
+  for (int mask = 0; mask < 64; ++mask) {
+    expect_agreement_in_both_precisions({.b = 2,
+                                         .l = 37,
+                                         .d = 12,
+                                         .n = 5,
+                                         .D = (mask & 1) != 0,
+                                         .z = (mask & 2) != 0,
+                                         .bias = (mask & 4) != 0,
+                                         .softplus = (mask & 8) != 0,
+                                         .initial = (mask & 16) != 0,
+                                         .dfinal = (mask & 32) != 0,
+                                         .seed = static_cast<std::uint64_t>(mask)},
+                                        {.chunk_states = mask % 3 != 0});
+  }
+}
+
+TEST(SelectiveScan, GroupsOfChannelsHaveTheirOwnBAndC) {
+  for (const std::int64_t g : {1, 2, 3, 6, 18, 36}) {
+    expect_agreement_in_both_precisions({.b = 2, .l = 65, .d = 36, .n = 7, .g = g});
+    expect_agreement_in_both_precisions({.b = 1, .l = 40, .d = 36 * 17, .n = 3, .g = g});
+  }
+}
+
+TEST(SelectiveScan, ReadsAndWritesSlicesOfWiderBuffers) {
+  for (const GradientMode mode :
+       {GradientMode::Overwrite, GradientMode::Accumulate, GradientMode::Ignore}) {
+    for (const std::int64_t d : {1, 8, 21, 64}) {
+      expect_agreement_in_both_precisions(
+          {.b = 2, .l = 45, .d = d, .n = 6, .initial = true, .dfinal = true},
+          {.strided = true, .mode = mode});
+    }
+  }
+}
+
+TEST(SelectiveScan, AddsToGradientsOrLeavesThemAlone) {
+  for (const GradientMode mode : {GradientMode::Accumulate, GradientMode::Ignore}) {
+    expect_agreement_in_both_precisions(
+        {.b = 3, .l = 50, .d = 20, .n = 9, .g = 2, .initial = true, .dfinal = true},
+        {.mode = mode});
+  }
+}
+
+TEST(SelectiveScan, ManyTilesAddUpToDBAndDC) {
+  // 4096 channels in 16 slices of 16 tiles (f32)
+  expect_agreement_in_both_precisions({.b = 1, .l = 40, .d = 4096, .n = 2});
+}
+
+TEST(SelectiveScan, StateIsForgottenWhereTheSequenceIdChanges) {
+  for (const std::int64_t documents : {2, 5, 40}) {
+    for (const std::int64_t l : {2, 40, 130}) {
+      expect_agreement_in_both_precisions({.b = 2,
+                                           .l = l,
+                                           .d = 5,
+                                           .n = 6,
+                                           .initial = true,
+                                           .dfinal = true,
+                                           .documents = documents});
+    }
+  }
+}
+
+TEST(SelectiveScan, OneLongSequenceIsCutInTime) {
+  for (const std::int64_t documents : {1, 3, 300}) {
+    for (const std::int64_t l : {2047, 2048, 2049, 5000, 9001}) {
+      expect_agreement_in_both_precisions({.b = 2,
+                                           .l = l,
+                                           .d = 20,
+                                           .n = 3,
+                                           .initial = true,
+                                           .dfinal = true,
+                                           .documents = documents});
+    }
+  }
+}
+
+}  // namespace
+}  // namespace krait
