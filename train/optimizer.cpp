@@ -1,0 +1,58 @@
+#include "train/optimizer.h"
+
+#include "kernels/adamw.h"
+#include "kernels/copy.h"
+#include "kernels/reduce.h"
+
+namespace krait {
+
+Optimizer::Optimizer(const ParameterArena& arena, const Config::Optimizer& config)
+    : arena_(arena), config_(config), m_(arena.like()), v_(arena.like()) {
+  const auto scalar = [&](DType t) { return Tensor::zeros({1}, t, arena.value().device()); };
+  const DType dtype = arena.value().dtype();
+  norm_ = scalar(dtype), clip_ = scalar(dtype), learning_rate_ = scalar(dtype);
+  step_ = scalar(DType::I64);
+}
+
+double Optimizer::gradient_norm() {
+  l2_norm({.x = arena_.grad(), .norm = norm_}, current_context());
+  return norm_.item();
+}
+
+void Optimizer::update(std::int64_t step, double learning_rate) {
+  const ExecutionContext& ctx = current_context();
+  clip_scale({.norm = norm_, .scale = clip_, .max_norm = config_.clip_norm}, ctx);
+  fill({.y = learning_rate_, .value = learning_rate}, ctx);
+  *step_.data<std::int64_t>() = step;
+  const auto apply = [&](std::int64_t begin, std::int64_t end, double weight_decay) {
+    const auto part = [&](const Tensor& t) { return t.slice(0, begin, end); };
+    adamw({.param = part(arena_.value()),
+           .m = part(m_),
+           .v = part(v_),
+           .grad = part(arena_.grad()),
+           .learning_rate = learning_rate_,
+           .grad_scale = clip_,
+           .step = step_,
+           .beta1 = config_.beta1,
+           .beta2 = config_.beta2,
+           .eps = config_.eps,
+           .weight_decay = weight_decay},
+          ctx);
+  };
+  apply(0, arena_.decayed(), config_.weight_decay);
+  apply(arena_.decayed(), arena_.size(), 0);
+  arena_.value().bump_version();
+}
+
+ParameterAverage::ParameterAverage(const ParameterArena& arena, double decay)
+    : arena_(arena), decay_(decay), average_(arena.like()) {
+  copy({.x = arena.value(), .y = average_}, current_context());
+}
+
+void ParameterAverage::update() {
+  const ExecutionContext& ctx = current_context();
+  copy({.x = average_, .y = average_, .scale = decay_}, ctx);
+  copy({.x = arena_.value(), .y = average_, .scale = 1 - decay_, .accumulate = true}, ctx);
+}
+
+}  // namespace krait

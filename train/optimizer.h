@@ -1,0 +1,45 @@
+#pragma once
+#include <cstdint>
+
+#include "train/config.h"
+#include "train/parameter_arena.h"
+
+namespace krait {
+
+/// AdamW with gradient clipping over a ParameterArena (formula in kernels/adamw.h). Norm weights,
+/// biases, A_log and D are not decayed. The moments have the parameters' dtype.
+class Optimizer {
+ public:
+  Optimizer(const ParameterArena& arena, const Config::Optimizer& config);
+
+  /// The l2 norm of all gradients, before clipping.
+  double gradient_norm();
+  /// Updates the parameters from the gradients that gradient_norm() measured, scaled down to
+  /// clip_norm where they exceed it. `step` counts from 1.
+  void update(std::int64_t step, double learning_rate);
+
+  const Tensor& first_moment() const { return m_; }
+  const Tensor& second_moment() const { return v_; }
+
+ private:
+  const ParameterArena& arena_;
+  Config::Optimizer config_;
+  Tensor m_, v_;
+  Tensor norm_, clip_, learning_rate_, step_;  // scalars on the device
+};
+
+/// An exponential moving average of the parameters: average = decay average + (1 - decay) value.
+class ParameterAverage {
+ public:
+  /// Starts at the parameters' present values.
+  ParameterAverage(const ParameterArena& arena, double decay);
+  void update();
+  const Tensor& average() const { return average_; }
+
+ private:
+  const ParameterArena& arena_;
+  double decay_;
+  Tensor average_;
+};
+
+}  // namespace krait

@@ -1,0 +1,48 @@
+// All parameters of a model in flat buffers.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/tensor.h"
+#include "layers/module.h"
+
+namespace krait {
+
+/// A tensor and the name that it has in files.
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
+};
+
+/// Lays the parameters of a module, and their gradients, into one buffer each, so that zeroing is
+/// one memset, the optimizer one kernel per weight-decay group, and a collective or a shard a
+/// slice. Decayed parameters come first. Each starts on a cache line; the gaps stay zero.
+class ParameterArena {
+ public:
+  /// Moves the parameters' values into the arena and points their variables there.
+  explicit ParameterArena(const Module& module);
+
+  const Tensor& value() const { return value_; }
+  const Tensor& grad() const { return grad_; }
+  /// Elements [0, decayed()) are subject to weight decay, the rest are not.
+  std::int64_t decayed() const { return decayed_; }
+  std::int64_t size() const { return value_.numel(); }
+  void zero_grad() const { grad_.zero(); }
+  /// A zeroed buffer of the same layout, such as for the optimizer's moments.
+  Tensor like() const;
+  /// The parameters' parts of a buffer of this layout, by name and in model order.
+  std::vector<NamedTensor> named(const Tensor& flat) const;
+
+ private:
+  struct Slot {
+    std::string name;
+    Shape shape;
+    std::int64_t offset = 0;
+  };
+  std::vector<Slot> slots_;  // in model order
+  Tensor value_, grad_;
+  std::int64_t decayed_ = 0;
+};
+
+}  // namespace krait
