@@ -60,10 +60,10 @@ const std::vector<Library> kLibraries{{"H5", {"data/hdf5"}},
                                       {"cooperative_groups", kCudaUsers},
                                       {"mma.h", kCudaUsers},
                                       {"nvtx3/", kCudaUsers}};
-const Names kSystemHeaders{"sys/",      "sanitizer/", "arm_neon.h",  "cpuid.h",  "dirent.h",
-                           "dlfcn.h",   "fcntl.h",    "immintrin.h", "malloc.h", "poll.h",
-                           "pthread.h", "sched.h",    "signal.h",    "spawn.h",  "termios.h",
-                           "unistd.h",  "x86intrin.h"};
+const Names kSystemHeaders{
+    "sys/",        "sanitizer/", "arm_neon.h", "cpuid.h",   "dirent.h",  "dlfcn.h",  "fcntl.h",
+    "immintrin.h", "malloc.h",   "poll.h",     "pthread.h", "sched.h",   "signal.h", "spawn.h",
+    "stdio.h",     "stdlib.h",   "string.h",   "time.h",    "termios.h", "unistd.h", "x86intrin.h"};
 /// What lies behind an interface: only the folder itself may include it.
 const Names kPrivate{"core/cuda/", "kernels/cpu/", "kernels/cuda/"};
 /// Folders whose files nvcc compiles.
