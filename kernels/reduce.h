@@ -12,8 +12,8 @@ enum class ReduceOp : std::uint8_t { Sum, Max };
 ///   y = scale * reduce(x)  (+ y when `accumulate`, Sum only)
 /// y's shape broadcasts to x's shape, and the dimensions along which it is repeated are the ones
 /// reduced: x (2, 3, 4) to y (3, 1) sums over the first and last. So it is also the backward of
-/// every broadcast. x has any strides, y is contiguous; f32 or f64, alike. f32 sums are carried in
-/// f64 across rows of partial sums, in an order that depends on the shape only.
+/// every broadcast. x has any strides, y is contiguous; f32 or f64, alike. Sums are carried
+/// in f64, in an order that depends on shape and strides only.
 /// Max of an empty set throws.
 struct Reduce {
   ReduceOp op = ReduceOp::Sum;
