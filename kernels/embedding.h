@@ -5,7 +5,8 @@
 
 namespace krait {
 
-/// y[..., :] = table[ids[...], :]. Throws when an id is outside [0, v).
+/// y[..., :] = table[ids[...], :]. Throws (BadData) when an id is outside
+/// [0, v).
 struct EmbeddingForward {
   Tensor ids;    // in  (...) i32, contiguous
   Tensor table;  // in  (v, d) f32 or f64, contiguous
