@@ -1,18 +1,16 @@
-// Random scan problems, the recurrence written as a plain loop, and the kernel under test, all in
-// one form: arrays by name. The loop is the second oracle beside the golden files.
+// Random scan problems, the recurrence written as a plain loop, and the kernel under test. The loop
+// is the second oracle beside the golden files.
 #pragma once
 #include <cmath>
 #include <cstdint>
-#include <map>
-#include <string>
 #include <vector>
 
-#include "core/random.h"
 #include "kernels/selective_scan.h"
+#include "tests/kernels/kernel_arrays.h"
 
 namespace krait::scan_test {
 
-using Arrays = std::map<std::string, std::vector<double>>;
+using namespace kernel_test;
 
 /// Sizes and optional parts of a problem.
 struct Case {
@@ -27,15 +25,6 @@ inline std::ostream& operator<<(std::ostream& out, const Case& c) {
   return out << "b" << c.b << " l" << c.l << " d" << c.d << " n" << c.n << " g" << c.g << " D"
              << c.D << " z" << c.z << " bias" << c.bias << " softplus" << c.softplus << " initial"
              << c.initial << " dfinal" << c.dfinal << " documents" << c.documents;
-}
-
-inline std::vector<double> normals(std::int64_t count, std::string_view name, std::uint64_t seed) {
-  const RandomStream random{.seed = seed, .stream = stream_of(name)};
-  std::vector<double> v(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < v.size(); ++i) {
-    v[i] = static_cast<float>(random.normal(i));  // exact in f32, so that both precisions see it
-  }
-  return v;
 }
 
 /// Inputs and cotangents. A spans slow and fast states; dt lies around 0.1.
@@ -59,26 +48,14 @@ inline Arrays random_inputs(const Case& c) {
   if (c.initial) add("initial_state", c.b * c.d * c.n);
   add("dy", rows * c.d);
   if (c.dfinal) add("dfinal_state", c.b * c.d * c.n);
-  if (c.documents > 1) {
-    const RandomStream random{.seed = c.seed, .stream = stream_of("ids")};
-    auto& ids = in["sequence_ids"];
-    double id = 7;
-    for (std::int64_t i = 0; i < rows; ++i) {
-      const double chance = static_cast<double>(c.documents) / static_cast<double>(c.l);
-      if (i % c.l > 0 && random.uniform(static_cast<std::uint64_t>(i)) < chance) id += 1;
-      ids.push_back(id);
-    }
-  }
+  if (c.documents > 1) in["sequence_ids"] = random_ids(c.b, c.l, c.documents, c.seed);
   return in;
 }
 
 /// Outputs and gradients by the plain loop, every operation in T.
 template <class T>
 Arrays naive_scan(const Case& c, const Arrays& in) {
-  const auto get = [&](const char* name) {
-    const auto it = in.find(name);
-    return it == in.end() ? std::vector<T>() : std::vector<T>(it->second.begin(), it->second.end());
-  };
+  const auto get = [&](const char* name) { return values_or_empty<T>(in, name); };
   const auto u = get("u"), delta = get("delta"), A = get("A"), B = get("B"), C = get("C"),
              D = get("D"), z = get("z"), bias = get("delta_bias"), initial = get("initial_state"),
              dy = get("dy"), dfinal = get("dfinal_state"), ids = get("sequence_ids");
@@ -162,43 +139,6 @@ Arrays naive_scan(const Case& c, const Arrays& in) {
   return out;
 }
 
-/// How the kernel is called.
-struct Call {
-  bool strided = false;                         // rows are slices of wider buffers
-  GradientMode mode = GradientMode::Overwrite;  // gradients hold ones beforehand
-  bool chunk_states = true;                     // saved by forward
-};
-
-/// A tensor with the values: contiguous, or columns of a wider buffer filled with NaN.
-template <class T>
-Tensor make_tensor(const Shape& shape, const std::vector<double>& values, bool strided) {
-  Shape wide = shape;
-  if (strided) wide[-1] += 5;
-  const Tensor buffer = Tensor::empty(wide, dtype_of<T>);
-  for (T& x : buffer.span<T>()) x = std::nan("");
-  const Tensor t = strided ? buffer.slice(-1, 3, 3 + shape[-1]) : buffer;
-  T* data = t.data<T>();
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const auto index = static_cast<std::int64_t>(i);
-    data[index / shape[-1] * wide[-1] + index % shape[-1]] = static_cast<T>(values[i]);
-  }
-  return t;
-}
-
-/// The values of a tensor made by make_tensor.
-template <class T>
-std::vector<double> values_of(const Tensor& t) {
-  const std::int64_t width = t.size(-1);
-  const std::int64_t step = t.rank() > 1 && t.size(-2) > 1 ? t.stride(-2)
-                            : t.rank() > 2                 ? t.stride(-3)
-                                                           : width;
-  std::vector<double> out;
-  for (std::int64_t i = 0; i < t.numel(); ++i) {
-    out.push_back(static_cast<double>(t.data<T>()[i / width * step + i % width]));
-  }
-  return out;
-}
-
 /// Outputs and gradients by the kernels.
 template <class T>
 Arrays kernel_scan(const Case& c, const Arrays& in, const Call& call = {}) {
@@ -216,14 +156,10 @@ Arrays kernel_scan(const Case& c, const Arrays& in, const Call& call = {}) {
                          .z = input("z", rows, call.strided),
                          .delta_bias = input("delta_bias", channels, false),
                          .initial_state = input("initial_state", states, false),
+                         .sequence_ids = ids_tensor(in, c.b, c.l),
                          .delta_softplus = c.softplus,
                          .y = make_tensor<T>(rows, {}, call.strided),
                          .final_state = make_tensor<T>(states, {}, false)};
-  if (in.contains("sequence_ids")) {
-    const auto& ids = in.at("sequence_ids");
-    f.sequence_ids =
-        Tensor::from<std::int32_t>({c.b, c.l}, std::vector<std::int32_t>(ids.begin(), ids.end()));
-  }
   if (call.chunk_states) {
     const std::int64_t chunk = selective_scan_chunk({});
     f.chunk_states = make_tensor<T>({c.b, (c.l + chunk - 1) / chunk, c.d, c.n}, {}, false);
@@ -237,37 +173,19 @@ Arrays kernel_scan(const Case& c, const Arrays& in, const Call& call = {}) {
   SelectiveScanBackward g{.forward = f,
                           .dy = input("dy", rows, call.strided),
                           .dfinal_state = input("dfinal_state", states, false)};
-  std::map<std::string, Gradient*> gradients;
-  const auto want = [&](const char* name, Gradient& gradient, const Tensor& like, bool strided) {
-    if (!like.defined()) return;
-    gradient.mode = call.mode;
-    const std::vector<double> ones(static_cast<std::size_t>(like.numel()), 1.0);
-    gradient.tensor = make_tensor<T>(like.shape(), ones, strided);
-    gradients[name] = &gradient;
-  };
-  want("du", g.du, f.u, call.strided);
-  want("ddelta", g.ddelta, f.delta, call.strided);
-  want("dA", g.dA, f.A, false);
-  want("dB", g.dB, f.B, call.strided);
-  want("dC", g.dC, f.C, call.strided);
-  want("dD", g.dD, f.D, false);
-  want("dz", g.dz, f.z, call.strided);
-  want("ddelta_bias", g.ddelta_bias, f.delta_bias, false);
-  want("dinitial_state", g.dinitial_state, f.initial_state, false);
+  WantedGradients<T> gradients(call.mode);
+  gradients.want("du", g.du, f.u, call.strided);
+  gradients.want("ddelta", g.ddelta, f.delta, call.strided);
+  gradients.want("dA", g.dA, f.A, false);
+  gradients.want("dB", g.dB, f.B, call.strided);
+  gradients.want("dC", g.dC, f.C, call.strided);
+  gradients.want("dD", g.dD, f.D, false);
+  gradients.want("dz", g.dz, f.z, call.strided);
+  gradients.want("ddelta_bias", g.ddelta_bias, f.delta_bias, false);
+  gradients.want("dinitial_state", g.dinitial_state, f.initial_state, false);
   selective_scan_backward(g, ctx);
-  for (const auto& [name, gradient] : gradients) out[name] = values_of<T>(gradient->tensor);
+  gradients.read(&out);
   return out;
-}
-
-/// The largest difference, relative to the largest magnitude of `want`.
-inline double relative_error(const std::vector<double>& got, const std::vector<double>& want) {
-  double difference = 0, scale = 0;
-  for (std::size_t i = 0; i < want.size(); ++i) {
-    if (!std::isfinite(got.at(i))) return HUGE_VAL;
-    difference = std::max(difference, std::abs(got[i] - want[i]));
-    scale = std::max(scale, std::abs(want[i]));
-  }
-  return difference / (scale > 0 ? scale : 1);
 }
 
 }  // namespace krait::scan_test

@@ -1,0 +1,315 @@
+// Causal convolution, vectorised over channels, in pieces of kBlockRows positions of one batch
+// entry. A row of the output needs w rows of the input; they are found as pointers first ("taps":
+// a row of x, of the initial state, or of zeros), so that the arithmetic knows no edges.
+//
+// Forward: one sweep over whole rows: reads x and writes y once, taps come from cache. Backward,
+// per piece and panel of channels: recompute s and ds for the positions of the piece and the w - 1
+// behind it (kept in 36 kB), adding up dweight and dbias for its own; then dx from ds. Scratch: the
+// transposed weights, and w + 1 rows of partial sums per piece.
+#include "kernels/causal_conv1d.h"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include "core/parallel.h"
+#include "core/scratch.h"
+#include "kernels/cpu/vector_math.h"
+
+namespace krait::cpu {
+namespace {
+
+constexpr std::int64_t kBlockRows = 64;
+constexpr std::int64_t kPanel = 128;  // channels
+
+template <class T>
+T* data_or_null(const Tensor& t) {
+  return t.defined() ? t.data<T>() : nullptr;
+}
+
+/// The convolution's inputs as pointers. Positions from -(w - 1) on are rows of one extended input.
+template <class T>
+class ConvInput {
+ public:
+  ConvInput(const CausalConv1dForward& a, const ExecutionContext& ctx)
+      : batch(a.x.size(0)),
+        length(a.x.size(1)),
+        channels(a.x.size(2)),
+        width(a.weight.size(1)),
+        silu(a.silu),
+        x_(a.x),
+        initial_state_(data_or_null<T>(a.initial_state)),
+        ids_(data_or_null<std::int32_t>(a.sequence_ids)),
+        zeros_(channels, ctx),
+        weight_(width * channels, ctx),
+        bias_(data_or_null<T>(a.bias)) {
+    std::fill_n(zeros_.data(), channels, T(0));
+    for (std::int64_t c = 0; c < channels; ++c) {
+      for (std::int64_t k = 0; k < width; ++k) {
+        weight_[k * channels + c] = a.weight.data<T>()[c * width + k];
+      }
+    }
+  }
+
+  const std::int64_t batch, length, channels, width;
+  const bool silu;
+
+  std::int64_t blocks() const { return (length + kBlockRows - 1) / kBlockRows; }
+  /// Whether positions p and t, p <= t, belong to one sequence.
+  bool connected(std::int64_t b, std::int64_t p, std::int64_t t) const {
+    return !ids_ || ids_[b * length + std::max<std::int64_t>(p, 0)] == ids_[b * length + t];
+  }
+  /// The row that position t sees at p.
+  const T* tap(std::int64_t b, std::int64_t p, std::int64_t t) const {
+    if (!connected(b, p, t)) return zeros_.data();
+    if (p >= 0) return x_.data<T>() + b * x_.stride(0) + p * x_.stride(1);
+    return initial_state_ ? initial_state_ + (b * (width - 1) + p + width - 1) * channels
+                          : zeros_.data();
+  }
+  const T* weight(std::int64_t k) const { return weight_.data() + k * channels; }
+  const T* bias() const { return bias_ ? bias_ : zeros_.data(); }
+
+ private:
+  const Tensor& x_;
+  const T* initial_state_;
+  const std::int32_t* ids_;
+  Scratch<T> zeros_, weight_;  // weight_: (w, d)
+  const T* bias_;
+};
+
+template <class T>
+int lanes_left(std::int64_t c, std::int64_t end) {
+  return static_cast<int>(std::min<std::int64_t>(kLanes<T>, end - c));
+}
+
+template <class T, int W>
+using Taps = std::array<const T*, W>;
+
+template <class T, int W>
+Taps<T, W> taps_of(const ConvInput<T>& in, std::int64_t b, std::int64_t t) {
+  Taps<T, W> taps;
+  for (int k = 0; k < W; ++k) taps[static_cast<std::size_t>(k)] = in.tap(b, t - (W - 1) + k, t);
+  return taps;
+}
+
+/// s for the channels [c, c + lanes).
+template <class T, int W>
+Vec<T> convolve(const ConvInput<T>& in, const Taps<T, W>& taps, std::int64_t c, int lanes) {
+  Vec<T> s = load(in.bias() + c, lanes);
+  for (int k = 0; k < W; ++k) {
+    s += load(in.weight(k) + c, lanes) * load(taps[static_cast<std::size_t>(k)] + c, lanes);
+  }
+  return s;
+}
+
+template <class T, int W>
+void forward_row(const ConvInput<T>& in, std::int64_t b, std::int64_t t, T* y) {
+  const Taps<T, W> taps = taps_of<T, W>(in, b, t);
+  for (std::int64_t c = 0; c < in.channels; c += kLanes<T>) {
+    const int lanes = lanes_left<T>(c, in.channels);
+    Vec<T> s = convolve<T, W>(in, taps, c, lanes);
+    if (in.silu) s *= sigmoid<T>(s);
+    store(y + c, s, lanes);
+  }
+}
+
+/// The last w - 1 rows that the position behind the last would see.
+template <class T>
+void put_final_state(const ConvInput<T>& in, T* final_state) {
+  for (std::int64_t b = 0; b < in.batch; ++b) {
+    for (std::int64_t j = 0; j < in.width - 1; ++j) {
+      const std::int64_t p = in.length - (in.width - 1) + j;
+      std::copy_n(in.tap(b, p, in.length - 1), in.channels,
+                  final_state + (b * (in.width - 1) + j) * in.channels);
+    }
+  }
+}
+
+/// Pieces per thread task, so that a task is worth its start.
+std::int64_t piece_grain(std::int64_t length, std::int64_t channels) {
+  const std::int64_t elements = std::min(length, kBlockRows) * channels;
+  return std::max<std::int64_t>(1, (1 << 14) / elements);
+}
+
+template <class T, int W>
+void forward(const CausalConv1dForward& args, const ExecutionContext& ctx) {
+  const ConvInput<T> in(args, ctx);
+  const std::int64_t pieces = in.batch * in.blocks();
+  parallel_for(pieces, piece_grain(in.length, in.channels), [&](std::int64_t i, std::int64_t end) {
+    for (; i < end; ++i) {
+      const std::int64_t b = i / in.blocks(), first = i % in.blocks() * kBlockRows;
+      T* y = args.y.data<T>() + b * args.y.stride(0);
+      for (std::int64_t t = first; t < std::min(first + kBlockRows, in.length); ++t) {
+        forward_row<T, W>(in, b, t, y + t * args.y.stride(1));
+      }
+    }
+  });
+  if (T* final_state = data_or_null<T>(args.final_state)) put_final_state(in, final_state);
+}
+
+/// One piece of the backward: positions [begin, end) of batch entry b. The first piece of an entry
+/// also has the positions of the initial state.
+template <class T, int W>
+class BackwardPiece {
+ public:
+  BackwardPiece(const ConvInput<T>& in, const CausalConv1dBackward& args, std::int64_t index)
+      : in_(in),
+        args_(args),
+        b_(index / in.blocks()),
+        begin_(index % in.blocks() * kBlockRows),
+        end_(std::min(begin_ + kBlockRows, in.length)),
+        ds_end_(std::min(end_ + W - 1, in.length)) {}
+
+  /// sums: (w + 1, d), dweight transposed and dbias of this piece.
+  void run(T* sums) {
+    std::fill_n(sums, (W + 1) * in_.channels, T(0));
+    for (std::int64_t c = 0; c < in_.channels; c += kPanel) {
+      const std::int64_t panel_end = std::min(c + kPanel, in_.channels);
+      for (std::int64_t t = begin_; t < end_; ++t) find_ds<true>(t, c, panel_end, sums);
+      for (std::int64_t t = end_; t < ds_end_; ++t) find_ds<false>(t, c, panel_end, sums);
+      if (begin_ == 0 && args_.dinitial_state.wanted()) {
+        for (std::int64_t p = -(W - 1); p < 0; ++p) {
+          T* row =
+              args_.dinitial_state.tensor.data<T>() + (b_ * (W - 1) + p + W - 1) * in_.channels;
+          put_input_gradient(p, c, panel_end, {row, args_.dinitial_state.accumulates()});
+        }
+      }
+      if (!args_.dx.wanted()) continue;
+      const Tensor& dx = args_.dx.tensor;
+      for (std::int64_t p = begin_; p < end_; ++p) {
+        T* row = dx.data<T>() + b_ * dx.stride(0) + p * dx.stride(1);
+        put_input_gradient(p, c, panel_end, {row, args_.dx.accumulates()});
+      }
+    }
+  }
+
+ private:
+  struct Target {
+    T* row;
+    bool accumulate;
+  };
+
+  T* ds_row(std::int64_t t) { return ds_ + (t - begin_) * kPanel; }
+
+  template <bool kOwn>
+  void find_ds(std::int64_t t, std::int64_t first, std::int64_t last, T* sums) {
+    const Taps<T, W> taps = taps_of<T, W>(in_, b_, t);
+    const T* dy = args_.dy.data<T>() + b_ * args_.dy.stride(0) + t * args_.dy.stride(1);
+    const auto add = [&](T* sum, const Vec<T>& x, int lanes) {
+      store(sum, load(sum, lanes) + x, lanes);
+    };
+    for (std::int64_t c = first; c < last; c += kLanes<T>) {
+      const int lanes = lanes_left<T>(c, last);
+      Vec<T> ds = load(dy + c, lanes);
+      if (in_.silu) {
+        const Vec<T> s = convolve<T, W>(in_, taps, c, lanes), g = sigmoid<T>(s);
+        ds *= g * (T(1) + s * (T(1) - g));
+      }
+      store(ds_row(t) + (c - first), ds);
+      if constexpr (kOwn) {
+        for (int k = 0; k < W; ++k) {
+          const Vec<T> x = load(taps[static_cast<std::size_t>(k)] + c, lanes);
+          add(sums + k * in_.channels + c, ds * x, lanes);
+        }
+        add(sums + W * in_.channels + c, ds, lanes);
+      }
+    }
+  }
+
+  /// The gradient of row p of the extended input: from the positions that see it, and from the
+  /// final state.
+  void put_input_gradient(std::int64_t p, std::int64_t first, std::int64_t last,
+                          const Target& target) {
+    std::array<const T*, W> ds;
+    std::array<const T*, W> weight;
+    int count = 0;
+    for (std::int64_t t = std::max<std::int64_t>(p, 0); t < std::min(p + W, in_.length); ++t) {
+      if (!in_.connected(b_, p, t)) continue;
+      ds[static_cast<std::size_t>(count)] = ds_row(t);
+      weight[static_cast<std::size_t>(count++)] = in_.weight(p + W - 1 - t);
+    }
+    const T* dfinal = dfinal_row(p);
+    for (std::int64_t c = first; c < last; c += kLanes<T>) {
+      const int lanes = lanes_left<T>(c, last);
+      Vec<T> sum = dfinal ? load(dfinal + c, lanes) : Vec<T>{};
+      for (std::size_t k = 0; k < static_cast<std::size_t>(count); ++k) {
+        sum += load(ds[k] + (c - first)) * load(weight[k] + c, lanes);
+      }
+      if (target.accumulate) sum += load(target.row + c, lanes);
+      store(target.row + c, sum, lanes);
+    }
+  }
+
+  const T* dfinal_row(std::int64_t p) const {
+    const std::int64_t j = p - (in_.length - (W - 1));
+    if (!args_.dfinal_state.defined() || j < 0 || !in_.connected(b_, p, in_.length - 1)) {
+      return nullptr;
+    }
+    return args_.dfinal_state.data<T>() + (b_ * (W - 1) + j) * in_.channels;
+  }
+
+  const ConvInput<T>& in_;
+  const CausalConv1dBackward& args_;
+  const std::int64_t b_, begin_, end_, ds_end_;
+  alignas(64) T ds_[(kBlockRows + W - 1) * kPanel];
+};
+
+/// target[i] (+)= sum over pieces of parts[piece][i], in order; `index` maps i to its place.
+template <class T, class Index>
+void put_sum(const T* parts, std::int64_t pieces, std::int64_t stride, const Gradient& g,
+             Index&& index) {
+  if (!g.wanted()) return;
+  T* target = g.tensor.data<T>();
+  parallel_for(g.tensor.numel(), 256, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      T sum = 0;
+      for (std::int64_t k = 0; k < pieces; ++k) sum += parts[k * stride + i];
+      T& place = target[index(i)];
+      place = g.accumulates() ? place + sum : sum;
+    }
+  });
+}
+
+template <class T, int W>
+void backward(const CausalConv1dBackward& args, const ExecutionContext& ctx) {
+  const ConvInput<T> in(args.forward, ctx);
+  const std::int64_t pieces = in.batch * in.blocks(), size = (W + 1) * in.channels;
+  const Scratch<T> sums(pieces * size, ctx);
+  parallel_for(pieces, piece_grain(in.length, in.channels), [&](std::int64_t i, std::int64_t end) {
+    for (; i < end; ++i) BackwardPiece<T, W>(in, args, i).run(sums.data() + i * size);
+  });
+  put_sum(sums.data(), pieces, size, args.dweight,
+          [&](std::int64_t i) { return i % in.channels * W + i / in.channels; });
+  put_sum(sums.data() + W * in.channels, pieces, size, args.dbias,
+          [](std::int64_t i) { return i; });
+}
+
+/// Calls f with an element of the dtype and the width as a constant.
+template <class F>
+void visit_form(const CausalConv1dForward& a, F&& f) {
+  visit_float(a.x.dtype(), "causal_conv1d", [&](auto zero) {
+    const auto try_width = [&]<int W>(std::integral_constant<int, W> width) {
+      if (a.weight.size(1) == W) f(zero, width);
+    };
+    [&]<int... I>(std::integer_sequence<int, I...>) {
+      (try_width(std::integral_constant<int, I + 1>{}), ...);
+    }
+    (std::make_integer_sequence<int, 8>{});
+  });
+}
+
+}  // namespace
+
+void causal_conv1d_forward(const CausalConv1dForward& args, const ExecutionContext& ctx) {
+  visit_form(args, [&](auto zero, auto width) {
+    forward<decltype(zero), decltype(width)::value>(args, ctx);
+  });
+}
+
+void causal_conv1d_backward(const CausalConv1dBackward& args, const ExecutionContext& ctx) {
+  visit_form(args.forward, [&](auto zero, auto width) {
+    backward<decltype(zero), decltype(width)::value>(args, ctx);
+  });
+}
+
+}  // namespace krait::cpu
