@@ -205,27 +205,33 @@ TemporaryFile::~TemporaryFile() {
   ::unlink(path_.c_str());
 }
 
+void TemporaryFile::sync() const {
+  fsync_descriptor(file_, target_);
+}
+
 void TemporaryFile::commit() {
   KRAIT_REQUIRE(!committed_, "[TemporaryFile::commit] '", target_.string(), "' is committed.");
-  fsync_descriptor(file_, target_);
+  sync();
   if (::rename(path_.c_str(), target_.c_str()) != 0) throw_io_error("replace", target_, errno);
   committed_ = true;
   file_.close();
   fsync_directory(directory_of(target_));
 }
 
-MappedFile::MappedFile(const fs::path& path, Access access) {
-  const FileDescriptor file = open_file(path, O_NONBLOCK);  // never wait for a pipe's writer
+MappedFile::MappedFile(const fs::path& path, Access access)
+    : MappedFile(open_file(path, O_NONBLOCK).get(), path, access) {}  // never waits for a pipe
+
+MappedFile::MappedFile(int descriptor, const fs::path& path, Access access) {
   struct stat info {};
-  if (::fstat(file.get(), &info) != 0) throw_io_error("inspect", path, errno);
+  if (::fstat(descriptor, &info) != 0) throw_io_error("inspect", path, errno);
   KRAIT_CHECK(BadData, S_ISREG(info.st_mode), "'", path.string(),
               "' is not a regular file; copy its contents into one.");
   size_ = static_cast<std::size_t>(info.st_size);
   if (size_ == 0) return;  // there is no empty mapping
   std::byte last{};
-  KRAIT_CHECK(BadData, ::pread(file.get(), &last, 1, info.st_size - 1) == 1, "'", path.string(),
+  KRAIT_CHECK(BadData, ::pread(descriptor, &last, 1, info.st_size - 1) == 1, "'", path.string(),
               "' cannot be read to its end at ", size_, " bytes; make or copy it again.");
-  void* data = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.get(), 0);
+  void* data = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor, 0);
   if (data == MAP_FAILED) throw_io_error("map", path, errno);
   data_ = static_cast<const std::byte*>(data);
   ::madvise(data, size_, access == Access::Random ? MADV_RANDOM : MADV_SEQUENTIAL);
@@ -238,6 +244,13 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   return *this;
+}
+
+void MappedFile::prefetch(std::span<const std::byte> part) const {
+  static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const auto start = static_cast<std::size_t>(part.data() - data_) / page * page;
+  const std::size_t end = static_cast<std::size_t>(part.data() - data_) + part.size();
+  ::madvise(const_cast<std::byte*>(data_) + start, end - start, MADV_WILLNEED);
 }
 
 MappedFile::~MappedFile() {

@@ -76,6 +76,8 @@ class TemporaryFile {
   const std::filesystem::path& path() const { return path_; }
   const std::filesystem::path& target() const { return target_; }
   const FileDescriptor& descriptor() const { return file_; }  // open for reading and writing
+  /// Waits until the contents are on the disk: what can fail for want of space has failed then.
+  void sync() const;
   /// fsync, rename over the target, fsync of the directory. Once.
   void commit();
 
@@ -97,6 +99,8 @@ class MappedFile {
   /// Throws MissingInput or Io; BadData for anything but a regular file and for a file whose last
   /// byte cannot be read.
   explicit MappedFile(const std::filesystem::path& path, Access access = Access::Random);
+  /// Maps a file that is open already; `path` names it in errors. The descriptor may close.
+  MappedFile(int descriptor, const std::filesystem::path& path, Access access = Access::Random);
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&& other) noexcept;
   MappedFile(const MappedFile&) = delete;
@@ -105,6 +109,8 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   std::size_t size() const { return size_; }
+  /// Asks the system to read a part of bytes() ahead.
+  void prefetch(std::span<const std::byte> part) const;
 
  private:
   const std::byte* data_ = nullptr;

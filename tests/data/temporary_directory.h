@@ -1,6 +1,7 @@
 // A directory of its own for each test, and a look at the Error that a call throws.
 #pragma once
 #include <filesystem>
+#include <fstream>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -31,6 +32,13 @@ class TemporaryDirectory {
  private:
   std::filesystem::path path_;
 };
+
+/// Without waiting for the disk (ext4 does, when an existing file is cut and rewritten).
+inline void write_quickly(const std::filesystem::path& path, std::string_view bytes) {
+  std::filesystem::create_directories(path.parent_path());
+  std::filesystem::remove(path);
+  std::ofstream(path, std::ios::binary) << bytes;
+}
 
 /// Expects that `body` throws an Error of `kind` whose message is one line with all of `parts`.
 template <class Body>

@@ -1,0 +1,115 @@
+// The token set: tokenized documents in one HDF5 file.
+//
+//   tokens            (n_tokens) u8, u16 or u32, the narrowest that holds vocab_size - 1;
+//   contiguous,
+//                     at a multiple of 4096 bytes: read through a memory map
+//   document_offsets  (n_documents + 1) u64, contiguous: document i is tokens [offset[i],
+//                     offset[i+1]); the first is 0, the last n_tokens. Every document ends with the
+//                     end-of-document token
+//   block_hashes      (n_blocks, 32) u8: SHA-256 of each 2^20 tokens (the last block is shorter)
+//   attributes of /   format "krait-token-set", format_version 1, tokenizer (JSON: name, sha256),
+//                     vocab_size, end_of_document, provenance (JSON, see data/build.h),
+//                     content_sha256: over all of the above but the tokens, whose hashes it covers
+//
+// Opening checks everything but the tokens themselves (two sets with one content_sha256 are the
+// same); verify() checks those too.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <ostream>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/file.h"
+#include "core/hash.h"
+#include "data/tokenizer.h"
+
+namespace krait {
+
+/// What a token set says about itself, and about its documents.
+struct TokenSetInfo {
+  std::filesystem::path path;
+  std::uint64_t file_bytes = 0;
+  std::int64_t format_version = 0;
+  TokenizerIdentity tokenizer;
+  std::int64_t vocab_size = 0;
+  std::int32_t end_of_document = 0;
+  std::int64_t token_bytes = 0;  // 1, 2 or 4
+  std::uint64_t n_tokens = 0;    // end-of-document tokens included
+  std::uint64_t n_documents = 0;
+  std::uint64_t shortest_document = 0, longest_document = 0;  // tokens
+  std::string provenance;                                     // JSON
+  std::string content_sha256;
+};
+
+/// For people: one field a line.
+std::ostream& operator<<(std::ostream& out, const TokenSetInfo& info);
+
+/// An open token set. Tokens are memory-mapped; a set costs no memory but 32 bytes a block. All
+/// functions are const and may be called from several threads.
+class TokenSet {
+ public:
+  static constexpr std::uint64_t kBlockTokens = std::uint64_t{1} << 20;
+
+  /// Throws MissingInput, Io, or BadData when the file is not a token set, is of a newer version,
+  /// or is damaged (checks everything but the tokens; reads document_offsets once).
+  explicit TokenSet(const std::filesystem::path& path);
+
+  const TokenSetInfo& info() const { return info_; }
+  std::uint64_t n_tokens() const { return info_.n_tokens; }
+  std::uint64_t n_documents() const { return info_.n_documents; }
+  /// n_documents + 1 offsets; see the layout above.
+  std::span<const std::uint64_t> document_offsets() const { return offsets_; }
+  /// Copies tokens [first, first + out.size()). Throws BadData for a damaged id >= vocab_size, so
+  /// that no id from a file reaches an embedding unchecked.
+  void copy(std::uint64_t first, std::span<std::int32_t> out) const;
+
+  /// Hashes every block, in parallel, and checks that ids are inside the vocabulary and documents
+  /// end as they must. Throws BadData naming the first bad block or document. `progress` gets the
+  /// tokens done, on the calling thread.
+  void verify(const std::function<void(std::uint64_t tokens)>& progress = {}) const;
+
+ private:
+  std::span<const std::byte> block(std::uint64_t index) const;
+  bool block_is_good(std::uint64_t index) const;
+  std::int32_t token(std::uint64_t index) const;
+
+  TokenSetInfo info_;
+  MappedFile map_;
+  std::span<const std::byte> tokens_;
+  std::span<const std::uint64_t> offsets_;
+  std::vector<std::uint8_t> block_hashes_;
+};
+
+/// Writes a token set in constant memory (about 5 MiB). Tokens first go to temporary files beside
+/// the target, so while it is written a set takes twice its size on the disk. Until commit()
+/// returns the target is untouched; afterwards it is the new set, whole.
+class TokenSetWriter {
+ public:
+  TokenSetWriter(const std::filesystem::path& target, const Tokenizer& tokenizer);
+  ~TokenSetWriter();
+  TokenSetWriter(TokenSetWriter&&) noexcept;
+  TokenSetWriter& operator=(TokenSetWriter&&) noexcept;
+
+  /// Adds tokens to the current document. Throws (Contract) for an id outside the vocabulary.
+  void append(std::span<const std::int32_t> ids);
+  /// Adds the end-of-document token and starts the next document.
+  void end_document();
+  std::uint64_t n_tokens() const;
+  std::uint64_t n_documents() const;
+
+  /// Writes everything to the disk beside the target: what can fail for want of space fails here.
+  /// Throws BadData when there is no document, Contract inside an unfinished one.
+  void prepare(const std::string& provenance);
+  /// Puts the prepared set in the target's place.
+  void commit();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace krait

@@ -1,0 +1,182 @@
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "data/hdf5.h"
+#include "data/token_set.h"
+#include "data/token_set_format.h"
+
+namespace krait {
+namespace fs = std::filesystem;
+namespace format = token_set_format;
+
+namespace {
+
+/// A temporary file that is written once, then read once.
+class Spool {
+ public:
+  explicit Spool(const fs::path& target) : file_(target) {}
+
+  void append(std::span<const std::byte> bytes) {
+    write_all(file_.descriptor(), bytes, file_.target());
+  }
+  void read(std::uint64_t offset, std::span<std::byte> bytes) const {
+    while (!bytes.empty()) {
+      const ssize_t n =
+          ::pread(file_.descriptor().get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) throw_io_error("read a temporary file of", file_.target(), n < 0 ? errno : EIO);
+      bytes = bytes.subspan(static_cast<std::size_t>(n));
+      offset += static_cast<std::uint64_t>(n);
+    }
+  }
+
+ private:
+  TemporaryFile file_;
+};
+
+constexpr std::size_t kOffsetsBuffered = std::size_t{1} << 16;
+
+// Copies `count` elements of a spool into a new dataset.
+template <class T, class Seen>
+void copy_spool(const Spool& spool, std::uint64_t count, Hdf5File& file, std::string_view name,
+                Seen&& seen) {
+  file.create_dataset<T>(name, count, Hdf5Layout::Contiguous);
+  std::vector<T> buffer;
+  for (std::uint64_t first = 0; first < count; first += buffer.size()) {
+    buffer.resize(std::min(TokenSet::kBlockTokens / sizeof(T), count - first));
+    spool.read(first * sizeof(T), std::as_writable_bytes(std::span(buffer)));
+    seen(std::as_bytes(std::span(buffer)));
+    file.write_at<T>(name, first, std::span<const T>(buffer));
+  }
+}
+
+}  // namespace
+
+struct TokenSetWriter::Impl {
+  fs::path target;
+  TokenSetInfo info;
+  Spool tokens, offsets;
+  std::vector<std::byte> block;  // the current block, in the file's token type
+  std::vector<std::uint64_t> buffered_offsets{0};
+  std::vector<std::uint8_t> block_hashes;
+  bool in_document = false;
+  std::unique_ptr<TemporaryFile> prepared;
+
+  Impl(const fs::path& target_path, const Tokenizer& tokenizer)
+      : target(target_path), tokens(target_path), offsets(target_path) {
+    info.tokenizer = tokenizer.identity();
+    info.vocab_size = tokenizer.vocab_size();
+    info.end_of_document = tokenizer.end_of_document();
+    info.token_bytes = format::token_bytes(info.vocab_size);
+    block.reserve(TokenSet::kBlockTokens * static_cast<std::size_t>(info.token_bytes));
+  }
+
+  template <class T>
+  void append(std::span<const std::int32_t> ids) {
+    while (!ids.empty()) {
+      const std::size_t room = TokenSet::kBlockTokens - block.size() / sizeof(T);
+      const auto part = ids.first(std::min(room, ids.size()));
+      ids = ids.subspan(part.size());
+      const std::size_t start = block.size();
+      block.resize(start + part.size() * sizeof(T));
+      std::byte* out = block.data() + start;
+      for (const std::int32_t id : part) {
+        const T narrow = static_cast<T>(id);
+        std::memcpy(out, &narrow, sizeof(T));
+        out += sizeof(T);
+      }
+      if (part.size() == room) flush_block();
+    }
+  }
+
+  void flush_block() {
+    const Sha256Digest digest = sha256(block);
+    block_hashes.insert(block_hashes.end(), digest.begin(), digest.end());
+    tokens.append(block);
+    block.clear();
+  }
+
+  void flush_offsets() {
+    offsets.append(std::as_bytes(std::span(buffered_offsets)));
+    buffered_offsets.clear();
+  }
+
+  void write(Hdf5File& file) {
+    format::visit_token_type(info.token_bytes, [&]<class T>(T) {
+      copy_spool<T>(tokens, info.n_tokens, file, format::kTokens, [](auto) {});
+    });
+    const auto n_blocks = static_cast<std::int64_t>(block_hashes.size() / 32);
+    file.write<std::uint8_t>(format::kHashes, {n_blocks, 32}, block_hashes);
+    Sha256 content = format::content_hash(info, block_hashes);
+    copy_spool<std::uint64_t>(offsets, info.n_documents + 1, file, format::kOffsets,
+                              [&](auto bytes) { content.update(bytes); });
+    file.write_attribute("/", "format", format::kFormat);
+    file.write_attribute("/", "format_version", format::kVersion);
+    file.write_attribute("/", "tokenizer", info.tokenizer.json());
+    file.write_attribute("/", "vocab_size", info.vocab_size);
+    file.write_attribute("/", "end_of_document", info.end_of_document);
+    file.write_attribute("/", "provenance", info.provenance);
+    file.write_attribute("/", "content_sha256", content.hex());
+  }
+};
+
+TokenSetWriter::TokenSetWriter(const fs::path& target, const Tokenizer& tokenizer)
+    : impl_(std::make_unique<Impl>(target, tokenizer)) {}
+TokenSetWriter::~TokenSetWriter() = default;
+TokenSetWriter::TokenSetWriter(TokenSetWriter&&) noexcept = default;
+TokenSetWriter& TokenSetWriter::operator=(TokenSetWriter&&) noexcept = default;
+
+std::uint64_t TokenSetWriter::n_tokens() const {
+  return impl_->info.n_tokens;
+}
+std::uint64_t TokenSetWriter::n_documents() const {
+  return impl_->info.n_documents;
+}
+
+void TokenSetWriter::append(std::span<const std::int32_t> ids) {
+  TokenSetInfo& info = impl_->info;
+  for (const std::int32_t id : ids) {
+    KRAIT_REQUIRE(id >= 0 && id < info.vocab_size, "[TokenSetWriter::append] ids must be 0 to ",
+                  info.vocab_size - 1, ", got ", id, ".");
+  }
+  format::visit_token_type(info.token_bytes, [&]<class T>(T) { impl_->append<T>(ids); });
+  info.n_tokens += ids.size();
+  impl_->in_document |= !ids.empty();
+}
+
+void TokenSetWriter::end_document() {
+  const std::int32_t end = impl_->info.end_of_document;
+  append({&end, 1});
+  impl_->in_document = false;
+  ++impl_->info.n_documents;
+  impl_->buffered_offsets.push_back(impl_->info.n_tokens);
+  if (impl_->buffered_offsets.size() >= kOffsetsBuffered) impl_->flush_offsets();
+}
+
+void TokenSetWriter::prepare(const std::string& provenance) {
+  KRAIT_REQUIRE(!impl_->in_document && !impl_->prepared,
+                "[TokenSetWriter::prepare] is called once, after end_document.");
+  KRAIT_CHECK(BadData, n_documents() > 0, "'", impl_->target.string(),
+              "' would hold no document; check the input.");
+  if (!impl_->block.empty()) impl_->flush_block();
+  impl_->flush_offsets();
+  impl_->info.provenance = provenance;
+  auto temporary = std::make_unique<TemporaryFile>(impl_->target);
+  Hdf5File file = Hdf5File::create(*temporary, format::kAlignment);
+  impl_->write(file);
+  file.close();
+  temporary->sync();
+  impl_->prepared = std::move(temporary);
+}
+
+void TokenSetWriter::commit() {
+  KRAIT_REQUIRE(impl_->prepared, "[TokenSetWriter::commit] comes after prepare.");
+  impl_->prepared->commit();
+}
+
+}  // namespace krait

@@ -1,0 +1,376 @@
+#include "data/token_set.h"
+
+#include <csignal>
+#include <sstream>
+
+#include <gtest/gtest.h>
+#include <hdf5.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/random.h"
+#include "data/hdf5.h"
+#include "tests/data/temporary_directory.h"
+
+namespace krait {
+namespace {
+namespace fs = std::filesystem;
+
+/// A vocabulary of any size, to reach every token type.
+class SizedTokenizer final : public Tokenizer {
+ public:
+  explicit SizedTokenizer(std::int64_t vocab_size) : vocab_size_(vocab_size) {}
+  std::int64_t vocab_size() const override { return vocab_size_; }
+  std::vector<std::int32_t> encode(std::string_view) const override { return {}; }
+  std::string decode(std::span<const std::int32_t>) const override { return {}; }
+  std::int32_t end_of_document() const override {
+    return static_cast<std::int32_t>(vocab_size_ - 1);
+  }
+  TokenizerIdentity identity() const override { return {"sized", std::to_string(vocab_size_)}; }
+  std::size_t safe_cut(std::string_view) const override { return 0; }
+
+ private:
+  std::int64_t vocab_size_;
+};
+
+using Documents = std::vector<std::vector<std::int32_t>>;
+
+Documents random_documents(std::size_t count, std::size_t longest, std::int64_t vocab_size,
+                           std::uint64_t seed) {
+  Documents documents(count);
+  const RandomStream random{.seed = seed};
+  std::uint64_t at = 0;
+  for (auto& document : documents) {
+    document.resize(random.bits64(at++) % (longest + 1));
+    for (auto& id : document) {
+      id = static_cast<std::int32_t>(random.bits64(at++) %
+                                     static_cast<std::uint64_t>(vocab_size - 1));
+    }
+  }
+  return documents;
+}
+
+void write_set(const fs::path& path, const Tokenizer& tokenizer, const Documents& documents) {
+  TokenSetWriter writer(path, tokenizer);
+  for (const auto& document : documents) {
+    const auto half = std::span(document).first(document.size() / 2);
+    writer.append(half);
+    writer.append(std::span(document).subspan(half.size()));
+    writer.end_document();
+  }
+  writer.prepare("{\"made by\": \"the test\"}");
+  writer.commit();
+}
+
+std::vector<std::int32_t> flat(const Documents& documents, std::int32_t end) {
+  std::vector<std::int32_t> tokens;
+  for (const auto& document : documents) {
+    tokens.insert(tokens.end(), document.begin(), document.end());
+    tokens.push_back(end);
+  }
+  return tokens;
+}
+
+std::vector<std::int32_t> all_tokens(const TokenSet& set) {
+  std::vector<std::int32_t> tokens(set.n_tokens());
+  set.copy(0, tokens);
+  return tokens;
+}
+
+TEST(TokenSet, WhatIsWrittenIsReadInEveryTokenType) {
+  const TemporaryDirectory directory;
+  for (const std::int64_t vocab : {2, 256, 257, 65536, 65537, 2'000'000}) {
+    const SizedTokenizer tokenizer(vocab);
+    const Documents documents = random_documents(40, 100, vocab, 3);
+    write_set(directory / "set.h5", tokenizer, documents);
+    const TokenSet set(directory / "set.h5");
+    EXPECT_EQ(set.info().token_bytes, vocab <= 256 ? 1 : vocab <= 65536 ? 2 : 4) << vocab;
+    EXPECT_EQ(set.info().vocab_size, vocab);
+    EXPECT_EQ(set.info().tokenizer, tokenizer.identity());
+    EXPECT_EQ(set.info().end_of_document, vocab - 1);
+    EXPECT_EQ(set.info().provenance, "{\"made by\": \"the test\"}");
+    ASSERT_EQ(set.n_documents(), documents.size());
+    EXPECT_EQ(all_tokens(set), flat(documents, tokenizer.end_of_document()));
+    const auto offsets = set.document_offsets();
+    for (std::size_t i = 0; i < documents.size(); ++i) {
+      std::vector<std::int32_t> tokens(offsets[i + 1] - offsets[i] - 1);
+      set.copy(offsets[i], tokens);
+      EXPECT_EQ(tokens, documents[i]) << i;
+    }
+    set.verify();
+  }
+  EXPECT_EQ(directory.entries(), 1u) << "temporary files were left";
+}
+
+TEST(TokenSet, BlocksAndOffsetsPastOneBufferAreRight) {
+  const TemporaryDirectory directory;
+  const ByteTokenizer tokenizer;
+  // Two full blocks and a part; more documents than the writer buffers.
+  const Documents documents = random_documents(70'000, 66, 257, 4);
+  write_set(directory / "set.h5", tokenizer, documents);
+  const TokenSet set(directory / "set.h5");
+  ASSERT_GT(set.n_tokens(), 2 * TokenSet::kBlockTokens);
+  EXPECT_EQ(set.n_documents(), 70'000u);
+  EXPECT_EQ(all_tokens(set), flat(documents, 256));
+  std::uint64_t reported = 0;
+  set.verify([&](std::uint64_t tokens) { reported = tokens; });
+  EXPECT_EQ(reported, set.n_tokens());
+}
+
+TEST(TokenSet, ASetOfExactlyOneBlockIsRight) {
+  const TemporaryDirectory directory;
+  const Documents documents{std::vector<std::int32_t>(TokenSet::kBlockTokens - 1, 7)};
+  write_set(directory / "set.h5", ByteTokenizer(), documents);
+  const TokenSet set(directory / "set.h5");
+  EXPECT_EQ(set.n_tokens(), TokenSet::kBlockTokens);
+  set.verify();
+}
+
+TEST(TokenSet, TokensLieAtAPageBoundaryInLittleEndian) {
+  const TemporaryDirectory directory;
+  write_set(directory / "set.h5", ByteTokenizer(), {{1, 2, 3}, {}});
+  const Hdf5File file = Hdf5File::open(directory / "set.h5");
+  const Hdf5DatasetInfo info = file.info("tokens");
+  EXPECT_EQ(info.type, Hdf5Type::U16);
+  EXPECT_TRUE(info.contiguous);
+  EXPECT_EQ(info.offset % 4096, 0u);
+  EXPECT_EQ(file.read<std::int32_t>("tokens").values,
+            (std::vector<std::int32_t>{1, 2, 3, 256, 256}));
+  EXPECT_EQ(file.read<std::int64_t>("document_offsets").values,
+            (std::vector<std::int64_t>{0, 4, 5}));
+  EXPECT_EQ(file.info("block_hashes").shape, (Shape{1, 32}));
+}
+
+TEST(TokenSet, EqualDocumentsMakeEqualFilesAndOthersAnotherContentHash) {
+  const TemporaryDirectory directory;
+  write_set(directory / "a.h5", ByteTokenizer(), {{1, 2}, {3}});
+  write_set(directory / "b.h5", ByteTokenizer(), {{1, 2}, {3}});
+  write_set(directory / "c.h5", ByteTokenizer(), {{1, 2}, {4}});
+  write_set(directory / "d.h5", ByteTokenizer(), {{1, 2, 3}});
+  EXPECT_EQ(file_sha256(directory / "a.h5"), file_sha256(directory / "b.h5"));
+  const auto content = [&](const char* name) {
+    return TokenSet(directory / name).info().content_sha256;
+  };
+  EXPECT_NE(content("a.h5"), content("c.h5"));
+  EXPECT_NE(content("a.h5"), content("d.h5"));
+}
+
+TEST(TokenSet, InfoIsPrintedWithEveryField) {
+  const TemporaryDirectory directory;
+  write_set(directory / "set.h5", ByteTokenizer(), {{1, 2, 3}, {}});
+  std::ostringstream out;
+  out << TokenSet(directory / "set.h5").info();
+  for (const char* part :
+       {"set.h5", "5 of 16 bits", "2, 1 to 4 tokens", "byte", "257", "the test"}) {
+    EXPECT_NE(out.str().find(part), std::string::npos) << part << " not in:\n" << out.str();
+  }
+}
+
+TEST(TokenSetWriter, RefusesIdsOutsideTheVocabularyAndEmptySets) {
+  const TemporaryDirectory directory;
+  TokenSetWriter writer(directory / "set.h5", ByteTokenizer());
+  for (const std::int32_t id : {-1, 257}) {
+    expect_error(ErrorKind::Contract, {"0 to 256"}, [&] { writer.append(std::vector{id}); });
+  }
+  expect_error(ErrorKind::BadData, {"set.h5'", "no document"}, [&] { writer.prepare("{}"); });
+  EXPECT_FALSE(fs::exists(directory / "set.h5"));
+}
+
+TEST(TokenSetWriter, AMissingDirectoryIsMissingInput) {
+  expect_error(ErrorKind::MissingInput, {"/no/such/set.h5'"},
+               [] { TokenSetWriter("/no/such/set.h5", ByteTokenizer()); });
+}
+
+TEST(TokenSetWriter, LeavesTheOldSetUntilCommitAndNothingWhenItIsDropped) {
+  const TemporaryDirectory directory;
+  write_set(directory / "set.h5", ByteTokenizer(), {{1}});
+  const std::string old = file_sha256(directory / "set.h5");
+  {
+    TokenSetWriter writer(directory / "set.h5", ByteTokenizer());
+    writer.append(std::vector<std::int32_t>{1, 2});
+    writer.end_document();
+    writer.prepare("{}");
+    EXPECT_EQ(file_sha256(directory / "set.h5"), old);
+  }
+  EXPECT_EQ(file_sha256(directory / "set.h5"), old);
+  EXPECT_EQ(directory.entries(), 1u);
+}
+
+TEST(TokenSetWriter, AKilledWriterLeavesTheOldSetAndTheNextOneCleansUp) {
+  const TemporaryDirectory directory;
+  write_set(directory / "set.h5", ByteTokenizer(), {{1}});
+  const pid_t child = ::fork();
+  if (child == 0) {
+    TokenSetWriter writer(directory / "set.h5", ByteTokenizer());
+    writer.append(std::vector<std::int32_t>(TokenSet::kBlockTokens + 5, 1));
+    writer.end_document();
+    writer.prepare("{}");
+    ::kill(::getpid(), SIGKILL);
+  }
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  EXPECT_GT(directory.entries(), 1u);
+  EXPECT_EQ(TokenSet(directory / "set.h5").n_tokens(), 2u);
+  write_set(directory / "set.h5", ByteTokenizer(), {{1, 2, 3}});
+  EXPECT_EQ(TokenSet(directory / "set.h5").n_tokens(), 4u);
+  EXPECT_EQ(directory.entries(), 1u);
+}
+
+// A full disk at every stage, by a limit on the size of files.
+TEST(TokenSetWriter, AFullDiskKeepsTheOldSetAndLeavesNothing) {
+  const TemporaryDirectory directory;
+  write_set(directory / "set.h5", ByteTokenizer(), {{1}});
+  const Documents documents{std::vector<std::int32_t>(1'500'000, 7)};
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &limit), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  // In the spool, in its second block, in the tokens of the HDF5 file, and in its last pages.
+  for (const rlim_t allowed : {1000u, 2'500'000u, 3'000'002u, 3'004'100u, 3'012'000u}) {
+    const rlimit small{.rlim_cur = allowed, .rlim_max = limit.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+    expect_error(ErrorKind::Io, {"set.h5'", "File too large"},
+                 [&] { write_set(directory / "set.h5", ByteTokenizer(), documents); });
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+    EXPECT_EQ(directory.entries(), 1u) << allowed;
+    EXPECT_EQ(TokenSet(directory / "set.h5").n_tokens(), 2u);
+  }
+  std::signal(SIGXFSZ, handler);
+  write_set(directory / "set.h5", ByteTokenizer(), documents);
+  EXPECT_EQ(TokenSet(directory / "set.h5").n_tokens(), 1'500'001u);
+}
+
+class DamagedTokenSet : public ::testing::Test {
+ public:
+  DamagedTokenSet() {
+    documents_ = random_documents(6, 90, 257, 5);
+    write_set(directory_ / "good.h5", ByteTokenizer(), documents_);
+    good_ = read_file(directory_ / "good.h5");
+    tokens_at_ = Hdf5File::open(directory_ / "good.h5").info("tokens").offset;
+  }
+  enum class Outcome { RefusedOnOpen, RefusedByVerify, Unchanged };
+  // What becomes of a file; a test failure when it passes verify() with other contents.
+  Outcome read(const std::string& bytes) {
+    write_quickly(directory_ / "bad.h5", bytes);
+    bool opened = false;
+    try {
+      const TokenSet set(directory_ / "bad.h5");
+      opened = true;
+      set.verify();
+      EXPECT_EQ(all_tokens(set), flat(documents_, 256));
+      EXPECT_EQ(set.n_documents(), documents_.size());
+      EXPECT_EQ(set.info().provenance, "{\"made by\": \"the test\"}");
+    } catch (const Error& error) {
+      EXPECT_TRUE(error.kind() == ErrorKind::BadData || error.kind() == ErrorKind::Io);
+      EXPECT_NE(std::string_view(error.what()).find("bad.h5'"), std::string_view::npos)
+          << error.what();
+      return opened ? Outcome::RefusedByVerify : Outcome::RefusedOnOpen;
+    }
+    return Outcome::Unchanged;
+  }
+  void report(std::span<const Outcome> outcomes) {
+    int counts[3] = {};
+    for (const Outcome outcome : outcomes) ++counts[static_cast<int>(outcome)];
+    std::cout << counts[0] << " refused on open, " << counts[1] << " by verify, " << counts[2]
+              << " unchanged, 0 silently wrong\n";
+  }
+
+ protected:
+  TemporaryDirectory directory_;
+  Documents documents_;
+  std::string good_;
+  std::uint64_t tokens_at_ = 0;
+};
+
+TEST_F(DamagedTokenSet, EveryTruncationIsRefusedOnOpen) {
+  std::vector<Outcome> outcomes;
+  for (std::size_t n = 0; n < good_.size(); n += 29) outcomes.push_back(read(good_.substr(0, n)));
+  outcomes.push_back(read(good_.substr(0, good_.size() - 1)));
+  for (const Outcome outcome : outcomes) ASSERT_EQ(outcome, Outcome::RefusedOnOpen);
+  report(outcomes);
+}
+
+TEST_F(DamagedTokenSet, NoChangedBytesPassVerify) {
+  const RandomStream random{.seed = 12};
+  std::vector<Outcome> outcomes;
+  for (std::uint64_t i = 0; i < 2000; ++i) {
+    std::string bytes = good_;
+    const Philox4 r = random.bits(i);
+    for (std::uint32_t k = 0; k <= r[0] % 4; ++k) {
+      const Philox4 where = random.bits((i << 8) + 1000 + k);
+      // Half of the changes go to the used parts; the pages between them are empty.
+      std::size_t at = where[0] % bytes.size();
+      while (where[3] % 2 == 0 && at > 0 && bytes[at] == 0) --at;
+      bytes[at] ^= static_cast<char>(1 + where[2] % 255);
+    }
+    outcomes.push_back(read(bytes));
+    if (HasFailure()) FAIL() << "at change " << i;
+  }
+  report(outcomes);
+}
+
+TEST_F(DamagedTokenSet, EveryChangedByteOfTheTokensIsFoundByVerify) {
+  const std::size_t n = flat(documents_, 256).size() * 2;
+  for (std::size_t i = 0; i < n; ++i) {
+    std::string bytes = good_;
+    bytes[tokens_at_ + i] ^= 0x01;
+    ASSERT_EQ(read(bytes), Outcome::RefusedByVerify) << "byte " << i;
+  }
+}
+
+TEST_F(DamagedTokenSet, VerifyNamesTheBlock) {
+  std::vector<std::int32_t> document(2 * TokenSet::kBlockTokens + 10, 65);
+  write_set(directory_ / "large.h5", ByteTokenizer(), {document});
+  std::string bytes = read_file(directory_ / "large.h5");
+  const auto at = Hdf5File::open(directory_ / "large.h5").info("tokens").offset;
+  bytes[at + 2 * (TokenSet::kBlockTokens + 3)] = 'B';
+  write_quickly(directory_ / "large.h5", bytes);
+  expect_error(ErrorKind::BadData,
+               {"large.h5', 'tokens'", "block 1 (tokens 1048576 to 2097151)", "rebuild it"},
+               [&] { TokenSet(directory_ / "large.h5").verify(); });
+}
+
+TEST_F(DamagedTokenSet, AnIdOutsideTheVocabularyIsNeverHandedOut) {
+  std::string bytes = good_;
+  bytes[tokens_at_ + 1] = 0x40;
+  write_quickly(directory_ / "bad.h5", bytes);
+  const TokenSet set(directory_ / "bad.h5");
+  expect_error(ErrorKind::BadData, {"bad.h5', 'tokens'", "outside the vocabulary of 257"},
+               [&] { all_tokens(set); });
+}
+
+TEST_F(DamagedTokenSet, OtherFilesAreRefusedWithAdvice) {
+  write_quickly(directory_ / "text.h5", "not HDF5 at all");
+  expect_error(ErrorKind::BadData, {"text.h5'", "open it as an HDF5 file"},
+               [&] { TokenSet(directory_ / "text.h5"); });
+  Hdf5File::create(directory_ / "other.h5").close();
+  expect_error(ErrorKind::BadData, {"other.h5'", "not a token set", "krait data build"},
+               [&] { TokenSet(directory_ / "other.h5"); });
+  expect_error(ErrorKind::MissingInput, {"none.h5'"}, [&] { TokenSet(directory_ / "none.h5"); });
+  expect_error(ErrorKind::BadData, {"not a regular file"}, [&] { TokenSet(directory_.path()); });
+}
+
+TEST_F(DamagedTokenSet, ANewerFormatSaysToUpdate) {
+  const std::string path = directory_ / "good.h5";
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  const hid_t attribute = H5Aopen(file, "format_version", H5P_DEFAULT);
+  const std::int64_t version = 2;
+  H5Awrite(attribute, H5T_NATIVE_INT64, &version);
+  H5Aclose(attribute);
+  H5Fclose(file);
+  expect_error(ErrorKind::BadData, {"format version 2", "update Krait"},
+               [&] { TokenSet set(path); });
+}
+
+TEST_F(DamagedTokenSet, AnEditedAttributeIsRefused) {
+  const std::string path = directory_ / "good.h5";
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  const hid_t attribute = H5Aopen(file, "vocab_size", H5P_DEFAULT);
+  const std::int64_t vocab = 300;
+  H5Awrite(attribute, H5T_NATIVE_INT64, &vocab);
+  H5Aclose(attribute);
+  H5Fclose(file);
+  expect_error(ErrorKind::BadData, {"good.h5'", "content_sha256"}, [&] { TokenSet set(path); });
+}
+
+}  // namespace
+}  // namespace krait
