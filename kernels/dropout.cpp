@@ -4,7 +4,7 @@
 
 namespace krait {
 
-void dropout(const Dropout& args, const ExecutionContext& ctx) {
+void dropout(const DropoutForward& args, const ExecutionContext& ctx) {
   const Tensor& x = args.x;
   require_contiguous(x, {"dropout", "x", x.shape(), x.dtype(), x.device()});
   require_contiguous(args.y, {"dropout", "y", x.shape(), x.dtype(), x.device()});

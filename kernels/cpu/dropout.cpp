@@ -12,7 +12,7 @@ constexpr std::int64_t kGrain = 1 << 14;  // elements; a multiple of kBlock
 constexpr std::int64_t kBlock = 256;      // elements whose random words are made together
 
 template <class T>
-void dropout_block(const Dropout& args, std::int64_t begin, std::int64_t end) {
+void dropout_block(const DropoutForward& args, std::int64_t begin, std::int64_t end) {
   std::uint32_t words[kBlock];
   for (std::int64_t i = begin; i < end; i += 4) {
     const Philox4 w = args.random.bits(args.offset + static_cast<std::uint64_t>(i) / 4);
@@ -32,7 +32,7 @@ void dropout_block(const Dropout& args, std::int64_t begin, std::int64_t end) {
 
 }  // namespace
 
-void dropout(const Dropout& args, const ExecutionContext&) {
+void dropout(const DropoutForward& args, const ExecutionContext&) {
   visit_float(args.x.dtype(), "dropout", [&](auto zero) {
     parallel_for(args.x.numel(), kGrain, [&](auto begin, auto end) {
       for (std::int64_t i = begin; i < end; i += kBlock) {

@@ -1,0 +1,32 @@
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+
+#include "core/file.h"
+
+namespace krait {
+
+/// The folder of a run, held by one process at a time:
+///   config.yaml (resolved), metrics.jsonl, log.txt, checkpoints/, samples/
+class RunDirectory {
+ public:
+  /// Makes the folder if it is not there and locks it. Throws Io, also when another process has it.
+  explicit RunDirectory(std::filesystem::path path);
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path config() const { return path_ / "config.yaml"; }
+  std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
+  std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
+  std::filesystem::path sample(std::int64_t step) const;
+
+  /// Appends a line with the time of day to log.txt.
+  void log(std::string_view line);
+
+ private:
+  std::filesystem::path path_;
+  FileDescriptor lock_;
+  FileDescriptor log_;
+};
+
+}  // namespace krait
