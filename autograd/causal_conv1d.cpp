@@ -25,7 +25,7 @@ class CausalConv1dNode final : public Node {
     causal_conv1d_backward({.forward = saved_,
                             .dy = dy,
                             .dfinal_state = grad_outputs[1],
-                            .dx = targets[0].open(),
+                            .dx = targets[0].open_strided(),
                             .dweight = targets[1].open(),
                             .dbias = targets[2].open(),
                             .dinitial_state = targets[3].open()},

@@ -43,7 +43,7 @@ class ProductNode final : public Node {
  private:
   static void write(const GradientTarget& target, Gemm product, const ExecutionContext& ctx) {
     if (!target.wanted()) return;
-    const Gradient d = target.open();
+    const Gradient d = target.open_strided();
     product.accumulate = d.accumulates();
     product.c = as_rows_in_place(d.tensor);
     gemm(product, ctx);

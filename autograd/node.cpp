@@ -30,6 +30,10 @@ void dismantle(std::vector<Variable> variables) {
   queue = nullptr;
 }
 
+Tensor empty_like(const Tensor& t) {
+  return Tensor::empty(t.shape(), t.dtype(), t.device());
+}
+
 }  // namespace
 
 Tensor dense(const Tensor& t) {
@@ -39,18 +43,34 @@ Tensor dense(const Tensor& t) {
   return out;
 }
 
+Gradient GradientTarget::open_strided() const {
+  if (state_ == nullptr) return {};
+  Tensor& grad = state_->grad;
+  if (grad.defined()) return accumulate();
+  if (state_->producer) grad = state_->producer->gradient_buffer(state_->output_index);
+  state_->grad_in_place = grad.defined();
+  if (!grad.defined()) grad = empty_like(state_->value);
+  return {grad, GradientMode::Overwrite};
+}
+
 Gradient GradientTarget::open() const {
   if (state_ == nullptr) return {};
   Tensor& grad = state_->grad;
   if (!grad.defined()) {
-    if (state_->producer) grad = state_->producer->gradient_buffer(state_->output_index);
-    state_->grad_in_place = grad.defined();
-    const Tensor& value = state_->value;
-    if (!grad.defined()) grad = Tensor::empty(value.shape(), value.dtype(), value.device());
+    grad = empty_like(state_->value);
     return {grad, GradientMode::Overwrite};
   }
+  if (!grad.is_contiguous()) {
+    grad = dense(grad);
+    state_->grad_in_place = false;
+  }
+  return accumulate();
+}
+
+Gradient GradientTarget::accumulate() const {
+  Tensor& grad = state_->grad;
   if (!state_->grad_in_place && grad.storage().use_count() > 1) {  // given to others as well
-    const Tensor own = Tensor::empty(grad.shape(), grad.dtype(), grad.device());
+    const Tensor own = empty_like(grad);
     copy({.x = grad, .y = own}, current_context());
     grad = own;
   }
@@ -61,18 +81,12 @@ void GradientTarget::give(const Tensor& gradient) const {
   if (state_ == nullptr) return;
   KRAIT_REQUIRE(gradient.shape() == state_->value.shape(), "[backward] a gradient of shape ",
                 gradient.shape(), " for a value of shape ", state_->value.shape(), ".");
-  Tensor& grad = state_->grad;
-  if (!grad.defined() && gradient.is_contiguous() && gradient.dtype() == state_->value.dtype()) {
-    if (state_->producer) grad = state_->producer->gradient_buffer(state_->output_index);
-    if (!grad.defined()) {
-      grad = gradient;
-      return;
-    }
-    state_->grad_in_place = true;
-    copy({.x = gradient, .y = grad}, current_context());
+  const bool usable = gradient.is_contiguous() && gradient.dtype() == state_->value.dtype();
+  if (!state_->grad.defined() && usable) {
+    state_->grad = gradient;
     return;
   }
-  const Gradient target = open();
+  const Gradient target = open_strided();
   copy({.x = gradient, .y = target.tensor, .accumulate = target.accumulates()}, current_context());
 }
 

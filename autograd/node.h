@@ -21,13 +21,18 @@ class GradientTarget {
 
   bool wanted() const { return state_ != nullptr; }
   const VariableState* state() const { return state_; }
-  /// The buffer and the mode in which a kernel has to write it; mode Ignore when not wanted.
+  /// The contiguous buffer and the mode in which a kernel has to write it; mode Ignore when not
+  /// wanted.
   Gradient open() const;
+  /// The same for kernels that write to any strides (dense in the last dimension): the buffer may
+  /// be a slice of a wider one, which saves a copy where the input is a piece of a split().
+  Gradient open_strided() const;
   /// Hands over a whole gradient without a copy where possible. The giver may keep the tensor, but
   /// must not write to it any more.
   void give(const Tensor& gradient) const;
 
  private:
+  Gradient accumulate() const;  // into the gradient that is there
   VariableState* state_ = nullptr;
 };
 
@@ -44,13 +49,13 @@ class Node {
 
   /// Fills targets[i], the gradient of inputs()[i], from the gradients of the outputs. A node with
   /// several outputs may find some of grad_outputs undefined (no gradient reached that output),
-  /// never all. Gradients are contiguous.
+  /// never all. Gradients are contiguous, but for those written to a gradient_buffer().
   virtual void backward(std::span<const Tensor> grad_outputs,
                         std::span<const GradientTarget> targets, const ExecutionContext& ctx) = 0;
   /// Drops saved tensors; called after backward.
   virtual void release() = 0;
-  /// A buffer that the gradient of output `index` must be written to, or an undefined tensor when
-  /// any will do: split() has its pieces' gradients written side by side.
+  /// A buffer where the gradient of output `index` is best written, or an undefined tensor: split()
+  /// has its pieces' gradients written side by side.
   virtual Tensor gradient_buffer(int /*index*/) { return {}; }
 
   const std::vector<Variable>& inputs() const { return inputs_; }

@@ -12,20 +12,27 @@ namespace {
 class HookPause {
  public:
   explicit HookPause(std::span<const Variable> leaves) : leaves_(leaves.begin(), leaves.end()) {
-    for (const Variable& v : leaves_)
-      hooks_.push_back(std::exchange(v.state()->gradient_ready, {}));
+    for (const Variable& v : leaves_) {
+      hooks_.push_back({std::exchange(v.state()->gradient_ready, {}),
+                        std::exchange(v.state()->pending_uses, 0)});
+    }
   }
   ~HookPause() {
     for (std::size_t i = 0; i < leaves_.size(); ++i) {
-      leaves_[i].state()->gradient_ready = std::move(hooks_[i]);
+      leaves_[i].state()->gradient_ready = std::move(hooks_[i].ready);
+      leaves_[i].state()->pending_uses = hooks_[i].pending_uses;
     }
   }
   HookPause(const HookPause&) = delete;
   HookPause& operator=(const HookPause&) = delete;
 
  private:
+  struct Hook {
+    std::function<void()> ready;
+    int pending_uses;
+  };
   std::vector<Variable> leaves_;
-  std::vector<std::function<void()>> hooks_;
+  std::vector<Hook> hooks_;
 };
 
 class RecomputeNode final : public Node {

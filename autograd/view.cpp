@@ -43,8 +43,14 @@ class SplitNode final : public Node {
   }
   void backward(std::span<const Tensor> grad_outputs, std::span<const GradientTarget> targets,
                 const ExecutionContext& ctx) override {
+    if (!buffer_.defined()) buffer_ = Tensor::empty(shape_, dtype_, device_);
     for (std::size_t i = 0; i < grad_outputs.size(); ++i) {
-      if (!grad_outputs[i].defined()) fill({.y = piece(i), .value = 0}, ctx);
+      const Tensor& dy = grad_outputs[i];
+      if (!dy.defined()) {
+        fill({.y = piece(i), .value = 0}, ctx);
+      } else if (dy.storage() != buffer_.storage()) {  // written elsewhere
+        copy({.x = dy, .y = piece(i)}, ctx);
+      }
     }
     targets[0].give(buffer_);
   }
