@@ -1,0 +1,100 @@
+// From token sets to batches: windows, order, prefetch.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/tensor.h"
+#include "data/token_set.h"
+
+namespace krait {
+
+/// A target that has no loss: cross-entropy skips it.
+inline constexpr std::int32_t kIgnoreIndex = -100;
+
+/// One training sequence. `sequence_ids` is empty or as long as the others, which are equally long.
+struct Sample {
+  std::vector<std::int32_t> inputs;
+  std::vector<std::int32_t> targets;       // of each input, or kIgnoreIndex
+  std::vector<std::int32_t> sequence_ids;  // state does not pass where the id changes
+};
+
+/// Two functions; get() may be called from any thread.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual std::uint64_t size() const = 0;
+  /// Sample `index` < size().
+  virtual Sample get(std::uint64_t index) const = 0;
+};
+
+/// What a model does at the boundaries between the documents packed into one window.
+enum class DocumentBoundary : std::uint8_t {
+  Continue,  // documents are one stream; every target counts
+  Reset,     // sequence ids, counted from 0 in each window, change at the start of a document; the
+             // target of a document's last token, which belongs to the next one, is ignored
+};
+
+/// The windows of a token set: window i has the inputs [i L, (i+1) L) and the targets one token
+/// later. Up to L tokens at the end of the set belong to no window.
+class TokenWindows final : public Dataset {
+ public:
+  /// `length` L >= 1 in tokens. Throws BadConfig when the set has no more than L tokens.
+  TokenWindows(std::shared_ptr<const TokenSet> set, std::int64_t length, DocumentBoundary boundary);
+  std::uint64_t size() const override { return (set_->n_tokens() - 1) / length_; }
+  Sample get(std::uint64_t index) const override;
+
+ private:
+  std::shared_ptr<const TokenSet> set_;
+  std::uint64_t length_;
+  DocumentBoundary boundary_;
+};
+
+/// Samples in rows. All tensors are i32 of shape (batch, length) on the CPU.
+struct Batch {
+  Tensor inputs;
+  Tensor targets;
+  Tensor sequence_ids;             // undefined when the samples have none
+  std::int64_t n_targets = 0;      // that are not ignored
+  std::uint64_t first_sample = 0;  // its number in the run
+};
+
+struct LoaderOptions {
+  std::int64_t batch_size = 1;
+  std::uint64_t seed = 0;
+  bool shuffle = true;
+  int prefetch = 2;  // batches made ahead by a background thread; 0: made when asked for
+};
+
+/// An endless stream of batches. Sample k of the run is number k mod size of epoch k / size,
+/// batches run on across the end of an epoch, and the order within an epoch is a permutation keyed
+/// by (seed, epoch): so the whole position is one integer, samples_seen(), and the order is the
+/// same whatever the batch size, the prefetch depth and the number of interruptions.
+class Loader {
+ public:
+  Loader(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options);
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  /// Waits for the next batch. An exception of the dataset comes out here, at the batch it belongs
+  /// to, and again at every later call.
+  Batch next();
+  /// Samples handed out since the start of the run: what a checkpoint keeps.
+  std::uint64_t samples_seen() const { return samples_seen_; }
+  /// Of the next sample.
+  std::uint64_t epoch() const;
+  /// Goes on as if that many samples had been handed out. Constant time.
+  void skip_to(std::uint64_t samples_seen);
+
+ private:
+  class Prefetcher;
+  void start();
+
+  std::shared_ptr<const Dataset> dataset_;
+  LoaderOptions options_;
+  std::uint64_t samples_seen_ = 0;
+  std::unique_ptr<Prefetcher> prefetcher_;
+};
+
+}  // namespace krait

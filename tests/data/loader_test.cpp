@@ -1,0 +1,246 @@
+#include "data/loader.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "core/random.h"
+#include "tests/data/temporary_directory.h"
+
+namespace krait {
+namespace {
+
+using Ids = std::vector<std::int32_t>;
+
+class LoaderTest : public ::testing::Test {
+ protected:
+  std::shared_ptr<const TokenSet> set_of(const std::vector<Ids>& documents) {
+    TokenSetWriter writer(directory_ / "set.h5", ByteTokenizer());
+    for (const Ids& document : documents) {
+      writer.append(document);
+      writer.end_document();
+    }
+    writer.prepare("{}");
+    writer.commit();
+    return std::make_shared<const TokenSet>(directory_ / "set.h5");
+  }
+  TemporaryDirectory directory_;
+};
+
+/// Sample i is the number i; fails at `fails_at` and counts its calls.
+class Numbers final : public Dataset {
+ public:
+  explicit Numbers(std::uint64_t size, std::uint64_t fails_at = ~std::uint64_t{0})
+      : size_(size), fails_at_(fails_at) {}
+  std::uint64_t size() const override { return size_; }
+  Sample get(std::uint64_t index) const override {
+    ++calls;
+    if (index == fails_at_) throw Error(ErrorKind::BadData, "sample is bad");
+    const auto id = static_cast<std::int32_t>(index);
+    return {.inputs = {id, id}, .targets = {id, index % 2 == 0 ? kIgnoreIndex : id}};
+  }
+  mutable std::atomic<int> calls{0};
+
+ private:
+  std::uint64_t size_, fails_at_;
+};
+
+// The numbers of the samples in the next `batches` batches of a loader over Numbers.
+Ids take(Loader& loader, int batches) {
+  Ids order;
+  for (int i = 0; i < batches; ++i) {
+    const Batch batch = loader.next();
+    for (std::int64_t row = 0; row < batch.inputs.size(0); ++row) {
+      order.push_back(batch.inputs.span<std::int32_t>()[static_cast<std::size_t>(2 * row)]);
+    }
+  }
+  return order;
+}
+
+TEST_F(LoaderTest, WindowsAreConsecutiveAndTargetsAreTheNextTokens) {
+  const auto set = set_of({{1, 2, 3, 4}, {5, 6}, {7, 8, 9}});  // 1 2 3 4 E 5 6 E 7 8 9 E
+  const TokenWindows windows(set, 3, DocumentBoundary::Continue);
+  ASSERT_EQ(windows.size(), 3u);
+  const Sample first = windows.get(0), second = windows.get(1), third = windows.get(2);
+  EXPECT_EQ(first.inputs, (Ids{1, 2, 3}));
+  EXPECT_EQ(first.targets, (Ids{2, 3, 4}));
+  EXPECT_EQ(second.inputs, (Ids{4, 256, 5}));
+  EXPECT_EQ(second.targets, (Ids{256, 5, 6}));
+  EXPECT_EQ(third.inputs, (Ids{6, 256, 7}));
+  EXPECT_EQ(third.targets, (Ids{256, 7, 8}));
+  EXPECT_TRUE(second.sequence_ids.empty());
+  expect_error(ErrorKind::Contract, {"index 3 must be < 3"}, [&] { windows.get(3); });
+}
+
+TEST_F(LoaderTest, ResetGivesIdsPerDocumentAndIgnoresTargetsOfTheNextOne) {
+  const auto set = set_of({{1, 2, 3, 4}, {}, {5, 6}, {7, 8, 9}});  // 1 2 3 4 E E 5 6 E 7 8 9 E
+  const TokenWindows windows(set, 4, DocumentBoundary::Reset);
+  ASSERT_EQ(windows.size(), 3u);
+  const Sample first = windows.get(0), second = windows.get(1), third = windows.get(2);
+  EXPECT_EQ(first.inputs, (Ids{1, 2, 3, 4}));
+  EXPECT_EQ(first.targets, (Ids{2, 3, 4, 256}));
+  EXPECT_EQ(first.sequence_ids, (Ids{0, 0, 0, 0}));
+  EXPECT_EQ(second.inputs, (Ids{256, 256, 5, 6}));
+  EXPECT_EQ(second.targets, (Ids{kIgnoreIndex, kIgnoreIndex, 6, 256}));
+  EXPECT_EQ(second.sequence_ids, (Ids{0, 1, 2, 2}));
+  EXPECT_EQ(third.inputs, (Ids{256, 7, 8, 9}));
+  EXPECT_EQ(third.targets, (Ids{kIgnoreIndex, 8, 9, 256}));
+  EXPECT_EQ(third.sequence_ids, (Ids{0, 1, 1, 1}));
+}
+
+// A window that ends with a document: the boundary lies between its last input and target.
+TEST_F(LoaderTest, ATargetPastTheEndOfADocumentIsIgnoredAtTheWindowsEndToo) {
+  const auto set = set_of({{1, 2}, {3, 4}});  // 1 2 E 3 4 E
+  const Sample sample = TokenWindows(set, 3, DocumentBoundary::Reset).get(0);
+  EXPECT_EQ(sample.inputs, (Ids{1, 2, 256}));
+  EXPECT_EQ(sample.targets, (Ids{2, 256, kIgnoreIndex}));
+  EXPECT_EQ(sample.sequence_ids, (Ids{0, 0, 0}));
+}
+
+// Against a plain walk over all tokens, for random documents and lengths.
+TEST_F(LoaderTest, ResetAgreesWithAWalkOverTheTokens) {
+  const RandomStream random{.seed = 21};
+  std::vector<Ids> documents(200);
+  Ids document_of;
+  for (std::size_t i = 0; i < documents.size(); ++i) {
+    documents[i].assign(random.bits(i)[0] % 12, static_cast<std::int32_t>(i));
+    document_of.insert(document_of.end(), documents[i].size() + 1, static_cast<std::int32_t>(i));
+  }
+  const auto set = set_of(documents);
+  for (const std::int64_t length : {1, 2, 7, 64, 500}) {
+    const TokenWindows windows(set, length, DocumentBoundary::Reset);
+    const auto l = static_cast<std::size_t>(length);
+    for (std::size_t i = 0; i < windows.size(); ++i) {
+      const Sample sample = windows.get(i);
+      for (std::size_t t = 0; t < l; ++t) {
+        const std::size_t at = i * l + t;
+        ASSERT_EQ(sample.sequence_ids[t], document_of[at] - document_of[i * l]);
+        ASSERT_EQ(sample.targets[t] == kIgnoreIndex, document_of[at] != document_of[at + 1]);
+      }
+    }
+  }
+}
+
+TEST_F(LoaderTest, ASetShorterThanASequenceIsAConfigurationError) {
+  const auto set = set_of({{1, 2, 3}});
+  EXPECT_EQ(TokenWindows(set, 3, DocumentBoundary::Continue).size(), 1u);
+  expect_error(ErrorKind::BadConfig, {"set.h5' has 4 tokens", "length 4 needs 5"},
+               [&] { TokenWindows(set, 4, DocumentBoundary::Continue); });
+}
+
+TEST_F(LoaderTest, BatchesAreRowsOfSamplesWithTheirTargetsCounted) {
+  const auto set = set_of({{1, 2, 3, 4}, {5, 6}, {7, 8, 9}});  // 1 2 3 4 E 5 6 E 7 8 9 E
+  const auto windows = std::make_shared<TokenWindows>(set, 3, DocumentBoundary::Reset);
+  Loader loader(windows, {.batch_size = 3, .shuffle = false});
+  const Batch batch = loader.next();
+  EXPECT_EQ(batch.inputs.shape(), (Shape{3, 3}));
+  const auto inputs = batch.inputs.span<std::int32_t>();
+  EXPECT_EQ(Ids(inputs.begin(), inputs.end()), (Ids{1, 2, 3, 4, 256, 5, 6, 256, 7}));
+  const auto ids = batch.sequence_ids.span<std::int32_t>();
+  EXPECT_EQ(Ids(ids.begin(), ids.end()), (Ids{0, 0, 0, 0, 0, 1, 0, 0, 1}));
+  EXPECT_EQ(batch.n_targets, 7);  // of 9, two are the first tokens of documents
+  EXPECT_EQ(batch.targets.span<std::int32_t>()[4], kIgnoreIndex);
+}
+
+TEST(Loader, EveryEpochHasEverySampleOnceInAnotherOrder) {
+  const auto numbers = std::make_shared<Numbers>(30);
+  Loader loader(numbers, {.batch_size = 5, .seed = 1});
+  Ids first = take(loader, 6);
+  EXPECT_EQ(loader.samples_seen(), 30u);
+  EXPECT_EQ(loader.epoch(), 1u);
+  Ids second = take(loader, 6);
+  EXPECT_NE(first, second);
+  for (Ids* epoch : {&first, &second}) {
+    std::ranges::sort(*epoch);
+    for (int i = 0; i < 30; ++i) ASSERT_EQ((*epoch)[static_cast<std::size_t>(i)], i);
+  }
+}
+
+TEST(Loader, TheOrderDependsOnTheSeedOnly) {
+  const auto numbers = std::make_shared<Numbers>(17);
+  Loader reference(numbers, {.batch_size = 1, .seed = 3, .prefetch = 0});
+  const Ids order = take(reference, 60);
+  for (const int prefetch : {0, 1, 2, 7}) {
+    for (const int batch_size : {2, 5, 12, 60}) {  // none divides the epoch: batches run across
+      Loader loader(numbers, {.batch_size = batch_size, .seed = 3, .prefetch = prefetch});
+      EXPECT_EQ(take(loader, 60 / batch_size), order) << prefetch << " ahead, batch " << batch_size;
+    }
+  }
+  Loader other(numbers, {.batch_size = 1, .seed = 4});
+  EXPECT_NE(take(other, 60), order);
+}
+
+TEST(Loader, WithoutShufflingSamplesComeInOrder) {
+  Loader loader(std::make_shared<Numbers>(4), {.batch_size = 3, .shuffle = false});
+  EXPECT_EQ(take(loader, 2), (Ids{0, 1, 2, 3, 0, 1}));
+}
+
+TEST(Loader, SkippingToAPositionGoesOnAsIfNeverStopped) {
+  const auto numbers = std::make_shared<Numbers>(17);
+  Loader straight(numbers, {.batch_size = 4, .seed = 5});
+  const Ids order = take(straight, 30);
+  for (const int batches : {0, 1, 4, 5, 29}) {
+    for (const int prefetch : {0, 2}) {
+      Loader resumed(numbers, {.batch_size = 4, .seed = 5, .prefetch = prefetch});
+      take(resumed, 2);
+      resumed.skip_to(static_cast<std::uint64_t>(4 * batches));
+      EXPECT_EQ(resumed.samples_seen(), static_cast<std::uint64_t>(4 * batches));
+      EXPECT_EQ(take(resumed, 1),
+                Ids(order.begin() + 4 * batches, order.begin() + 4 * batches + 4));
+    }
+  }
+}
+
+TEST(Loader, ABatchKnowsItsPlaceInTheRun) {
+  Loader loader(std::make_shared<Numbers>(17), {.batch_size = 4});
+  loader.skip_to(40);
+  EXPECT_EQ(loader.next().first_sample, 40u);
+  EXPECT_EQ(loader.next().first_sample, 44u);
+  EXPECT_EQ(loader.epoch(), 2u);
+}
+
+TEST(Loader, IgnoredTargetsAreNotCounted) {
+  Loader loader(std::make_shared<Numbers>(4), {.batch_size = 4});
+  EXPECT_EQ(loader.next().n_targets, 4 + 2);  // the second target of even numbers is ignored
+}
+
+TEST(Loader, AFailureComesOutAtItsBatchAndAgainAfterwards) {
+  for (const int prefetch : {0, 3}) {
+    const auto numbers = std::make_shared<Numbers>(10, 5);
+    Loader loader(numbers, {.batch_size = 2, .shuffle = false, .prefetch = prefetch});
+    EXPECT_EQ(take(loader, 2), (Ids{0, 1, 2, 3}));
+    for (int i = 0; i < 2; ++i) {
+      expect_error(ErrorKind::BadData, {"sample is bad"}, [&] { loader.next(); });
+    }
+    EXPECT_EQ(loader.samples_seen(), 4u);
+    loader.skip_to(6);
+    EXPECT_EQ(take(loader, 2), (Ids{6, 7, 8, 9}));
+  }
+}
+
+TEST(Loader, WorksAheadByItsDepthAndStopsWhenItGoes) {
+  const auto numbers = std::make_shared<Numbers>(1'000'000);
+  for (int i = 0; i < 50; ++i)
+    Loader(numbers, {.batch_size = 2});  // stops at once, mid-work or not
+  numbers->calls = 0;
+  Loader loader(numbers, {.batch_size = 2, .prefetch = 3});
+  // Three batches wait and a fourth is in hand.
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (numbers->calls < 8 && std::chrono::steady_clock::now() < deadline)
+    std::this_thread::yield();
+  EXPECT_EQ(numbers->calls, 8);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(numbers->calls, 8);
+}
+
+TEST(Loader, RefusesWhatCannotWork) {
+  expect_error(ErrorKind::Contract, {"batch_size"},
+               [] { Loader(std::make_shared<Numbers>(3), {.batch_size = 0}); });
+  expect_error(ErrorKind::Contract, {"empty"}, [] { Loader(std::make_shared<Numbers>(0), {}); });
+}
+
+}  // namespace
+}  // namespace krait
