@@ -4,13 +4,11 @@
 #include <memory>
 #include <vector>
 
+#include "core/target.h"
 #include "core/tensor.h"
 #include "data/token_set.h"
 
 namespace krait {
-
-/// A target that has no loss: cross-entropy skips it.
-inline constexpr std::int32_t kIgnoreIndex = -100;
 
 /// One training sequence. `sequence_ids` is empty or as long as the others, which are equally long.
 struct Sample {

@@ -3,12 +3,10 @@
 #include <cstdint>
 
 #include "core/context.h"
+#include "core/target.h"
 #include "kernels/gradient.h"
 
 namespace krait {
-
-/// Target of a row that does not count: its loss and gradients are zero.
-inline constexpr std::int32_t kIgnoreIndex = -100;
 
 /// For every row with logits s = weight x:
 ///   loss = (1 - e) (lse - s[target]) + e (lse - mean(s)) + z_loss lse^2,   lse = log sum exp(s)

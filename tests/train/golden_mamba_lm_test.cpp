@@ -1,0 +1,177 @@
+// Language models against an independent implementation: logits, gradients and an AdamW run.
+#include <cstdio>
+#include <set>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "autograd/engine.h"
+#include "autograd/reduce.h"
+#include "data/hdf5.h"
+#include "kernels/copy.h"
+#include "layers/mamba_lm.h"
+#include "tests/golden.h"
+#include "train/optimizer.h"
+#include "train/schedule.h"
+
+namespace krait {
+namespace {
+
+/// What README.md of the golden files asks for, by dtype.
+struct Tolerance {
+  double output, gradient, loss;
+};
+Tolerance tolerance(DType t) {
+  return t == DType::F64 ? Tolerance{1e-9, 1e-9, 1e-8} : Tolerance{1e-5, 1e-4, 1e-4};
+}
+
+MambaConfig read_model(const Hdf5File& f, const std::string& g, DType dtype) {
+  const auto size = [&](const char* name) { return f.attribute<std::int64_t>(g, name); };
+  return {.d_model = size("d_model"),
+          .n_layer = size("n_layer"),
+          .vocab_size = size("vocab_size"),
+          .pad_vocab_multiple = 1,
+          .d_state = size("d_state"),
+          .expand = size("expand"),
+          .d_conv = size("d_conv"),
+          .dt_rank = size("dt_rank"),
+          .norm_eps = f.attribute<double>(g, "norm_eps"),
+          .dtype = dtype};
+}
+
+Config read_recipe(const Hdf5File& f, const std::string& g) {
+  Config c;
+  const auto number = [&](const char* name) { return f.attribute<double>(g, name); };
+  c.optimizer = {.lr = number("lr"),
+                 .beta1 = number("beta1"),
+                 .beta2 = number("beta2"),
+                 .eps = number("eps"),
+                 .weight_decay = number("weight_decay"),
+                 .clip_norm = number("clip")};
+  c.schedule = {.kind = Config::Schedule::Kind::Cosine,
+                .warmup_steps = f.attribute<std::int64_t>(g, "warmup_steps"),
+                .min_lr = number("min_lr")};
+  c.train.steps = f.attribute<std::int64_t>(g, "total_steps");
+  return c;
+}
+
+/// One golden model in one dtype.
+class GoldenModel {
+ public:
+  GoldenModel(const Hdf5File& file, std::string group, DType dtype)
+      : file_(file),
+        group_(std::move(group)),
+        dtype_(dtype),
+        model_(read_model(file, group_, dtype)),
+        arena_(model_),
+        ids_(file.read<std::int32_t>(group_ + "/ids")) {
+    for (const NamedTensor& t : arena_.named(arena_.value())) {
+      const auto stored = file_.read<double>(group_ + "/params/" + t.name);
+      copy({.x = Tensor::from<double>(t.tensor.shape(), stored.values), .y = t.tensor}, {});
+    }
+  }
+
+  void check_parameter_groups() {
+    const auto list =
+        nlohmann::json::parse(file_.attribute<std::string>(group_, "no_weight_decay"));
+    std::set<std::string> expected(list.begin(), list.end()), got;
+    for (const Parameter& p : model_.parameters()) {
+      if (!p.weight_decay) got.insert(p.name);
+    }
+    EXPECT_EQ(got, expected) << group_;
+  }
+
+  void check_first_batch() {
+    const auto [inputs, targets] = batch(0);
+    const MambaHidden out = model_.forward(inputs);
+    compare("logits0", model_.logits(out.hidden).value(), tolerance(dtype_).output);
+    accumulate(0);
+    for (const NamedTensor& g : arena_.named(arena_.grad())) {
+      compare("grads0/" + g.name, g.tensor, tolerance(dtype_).gradient);
+    }
+  }
+
+  void check_run() {
+    const Config recipe = read_recipe(file_, group_);
+    Optimizer optimizer(arena_, recipe.optimizer);
+    const auto losses = file_.read<double>(group_ + "/losses").values;
+    const auto norms = file_.read<double>(group_ + "/grad_norms").values;
+    const auto lrs = file_.read<double>(group_ + "/lrs").values;
+    const Tolerance t = tolerance(dtype_);
+    for (std::int64_t i = 0; i < recipe.train.steps; ++i) {
+      const auto k = static_cast<std::size_t>(i);
+      EXPECT_NEAR(accumulate(i), losses[k], t.loss * losses[k]) << group_ << " step " << i;
+      EXPECT_NEAR(optimizer.gradient_norm(), norms[k], 10 * t.loss * norms[k]) << " step " << i;
+      const double lr = learning_rate(i + 1, recipe);
+      EXPECT_NEAR(lr, lrs[k], 1e-12) << group_ << " step " << i;
+      optimizer.update(i + 1, lr);
+      compared += 3;
+    }
+    for (const NamedTensor& p : arena_.named(arena_.value())) {
+      // AdamW divides by sqrt(v): where a gradient is near zero its rounding decides the sign of a
+      // step of size lr, so parameters follow less closely than losses do.
+      compare("params_after/" + p.name, p.tensor, dtype_ == DType::F64 ? 1e-7 : 2e-2);
+    }
+  }
+
+  int compared = 0;
+
+ private:
+  std::pair<Tensor, Tensor> batch(std::int64_t step) const {
+    const Tensor all = Tensor::from<std::int32_t>(ids_.shape, ids_.values).select(0, step);
+    const std::int64_t length = all.size(1) - 1;
+    const auto own = [&](std::int64_t first) {
+      const Tensor t = Tensor::empty({all.size(0), length}, DType::I32);
+      copy({.x = all.slice(1, first, first + length), .y = t}, {});
+      return t;
+    };
+    return {own(0), own(1)};
+  }
+
+  /// Mean loss of a batch, with its gradients in the arena.
+  double accumulate(std::int64_t step) {
+    const auto [inputs, targets] = batch(step);
+    arena_.zero_grad();
+    const Variable loss = mean(model_.losses(model_.forward(inputs).hidden, targets));
+    backward(loss);
+    return loss.value().item();
+  }
+
+  void compare(const std::string& name, const Tensor& got, double limit) {
+    const auto expected = file_.read<double>(group_ + "/" + name);
+    ASSERT_EQ(got.shape(), expected.shape) << group_ << " " << name;
+    visit_float(dtype_, "golden", [&](auto tag) {
+      using T = decltype(tag);
+      const double error = relative_error<T>(got.span<T>(), expected.values);
+      EXPECT_LE(error, limit) << group_ << " " << name << " in " << dtype_;
+    });
+    ++compared;
+  }
+
+  const Hdf5File& file_;
+  std::string group_;
+  DType dtype_;
+  MambaLM model_;
+  ParameterArena arena_;
+  Hdf5Array<std::int32_t> ids_;
+};
+
+TEST(GoldenMambaLM, LogitsGradientsAndAdamWRunAgree) {
+  const Hdf5File file = Hdf5File::open(golden_file("mamba_lm.h5"));
+  int groups = 0, compared = 0;
+  for (const std::string& group : file.groups()) {
+    ++groups;
+    for (const DType dtype : {DType::F64, DType::F32}) {
+      GoldenModel model(file, group, dtype);
+      model.check_parameter_groups();
+      model.check_first_batch();
+      model.check_run();
+      compared += model.compared;
+    }
+  }
+  std::printf("compared %d quantities of %d models in f64 and f32\n", compared, groups);
+  EXPECT_GT(compared, 0);
+}
+
+}  // namespace
+}  // namespace krait
