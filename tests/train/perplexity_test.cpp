@@ -1,0 +1,283 @@
+#include "train/perplexity.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <numeric>
+
+#include <gtest/gtest.h>
+
+#include "core/parallel.h"
+#include "tests/data/temporary_directory.h"
+#include "tests/train/tiny_model.h"
+
+namespace krait {
+namespace {
+
+using Protocol = PerplexityProtocol;
+constexpr std::int32_t kEnd = 18;  // the end-of-document token of these tests
+constexpr Protocol kProtocols[] = {Protocol::Blocks, Protocol::Document, Protocol::Sliding,
+                                   Protocol::LmEval};
+
+/// A corpus held in memory, of documents of the given lengths.
+struct Documents {
+  std::vector<std::int32_t> x{kEnd};
+  std::vector<std::uint64_t> ends{0};
+  explicit Documents(const std::vector<std::size_t>& lengths) {
+    for (const std::size_t n : lengths) {
+      const auto ids = random_tokens(n, kEnd, 100 + ends.size());
+      x.insert(x.end(), ids.begin(), ids.end());
+      ends.push_back(x.size());
+      x.push_back(kEnd);
+    }
+  }
+  Corpus corpus() const {
+    return {.ends = ends, .copy = [this](std::uint64_t first, std::span<std::int32_t> out) {
+              std::copy_n(x.begin() + static_cast<std::ptrdiff_t>(first), out.size(), out.begin());
+            }};
+  }
+  std::uint64_t text_tokens() const { return x.size() - ends.size(); }
+};
+
+PerplexityOptions options(Protocol protocol, std::uint64_t length, std::uint64_t stride = 1) {
+  return {.windowing = {.protocol = protocol, .length = length, .stride = stride}};
+}
+
+/// ln p(x[target] | x[begin, target)) from the logits of one forward pass over just that context.
+double log_probability(const MambaLM& model, const std::vector<std::int32_t>& x,
+                       std::uint64_t begin, std::uint64_t target) {
+  const NoGradScope no_grad;
+  const auto n = static_cast<std::int64_t>(target - begin);
+  const Tensor ids =
+      Tensor::from<std::int32_t>({1, n}, std::span(x).subspan(begin, target - begin));
+  const Tensor logits = model.logits(model.forward(ids).hidden).value();
+  const auto last = logits.span<double>().last(static_cast<std::size_t>(logits.size(-1)));
+  double sum = 0;
+  for (const double s : last) sum += std::exp(s);
+  return last[static_cast<std::size_t>(x[target])] - std::log(sum);
+}
+
+TEST(Perplexity, AModelOfZerosGivesEveryTokenOneOfThePaddedVocabulary) {
+  const MambaLM model(tiny_config(DType::F64));
+  for (const Variable& v : model.variables()) v.value().zero();
+  const Documents documents({5, 0, 23, 1});
+  for (const Protocol protocol : kProtocols) {
+    const PerplexityScore score = score_corpus(model, documents.corpus(), options(protocol, 4));
+    EXPECT_EQ(score.n_tokens, 29u);
+    EXPECT_NEAR(score.loglikelihood, -29 * std::log(24), 1e-12);  // rounding of 29 sums
+  }
+}
+
+TEST(Perplexity, EveryProtocolScoresEachTokenGivenExactlyItsContext) {
+  const MambaLM model(tiny_config(DType::F64));
+  initialise_tiny(model);
+  const Documents d({9, 14, 1, 6});
+  for (const Protocol protocol : kProtocols) {
+    for (const bool reset : {true, false}) {
+      PerplexityOptions o = options(protocol, 5, 2);
+      o.reset_at_documents = reset;
+      // The definitions, token by token: where does the context of x[t] begin?
+      double expected = 0;
+      std::uint64_t document = 0;
+      for (std::uint64_t t = 1; t + 1 < d.x.size(); ++t) {
+        if (d.x[t] == kEnd) {
+          document = t;
+          continue;
+        }
+        const std::uint64_t in_document = t - document;  // from 1
+        const std::uint64_t n = *std::ranges::upper_bound(d.ends, t) - document - 1;
+        std::uint64_t begin = document;  // Document: all of it
+        if (protocol == Protocol::Blocks) {
+          begin = (t - 1) / 5 * 5;
+          if (reset) begin = std::max(begin, document);
+        } else if (protocol == Protocol::Sliding) {
+          // windows x[2i, 2i + 5): the first that holds t predicts it
+          begin = t < 5 ? 0 : (t - 5 + 2) / 2 * 2;
+        } else if (protocol == Protocol::LmEval) {
+          const std::uint64_t block = (in_document - 1) / 5 * 5;
+          const bool last_and_short = block + 5 > n && block > 0;
+          begin = document + (last_and_short ? n - 5 : block);
+        }
+        expected += log_probability(model, d.x, begin, t);
+      }
+      const PerplexityScore score = score_corpus(model, d.corpus(), o);
+      EXPECT_EQ(score.n_tokens, d.text_tokens());
+      // f64, sums of 30 terms; the convolution and scan run in other chunks
+      EXPECT_NEAR(score.loglikelihood, expected, 1e-10)
+          << kPerplexityProtocols[static_cast<int>(protocol)] << " reset " << reset;
+    }
+  }
+}
+
+TEST(Perplexity, TheDigitsDependNeitherOnTheBatchNorOnTheThreads) {
+  MambaConfig config = tiny_config(DType::F32);
+  config.d_model = 72;  // matrix products of several blocks, whose rows round differently by shape
+  const MambaLM model(config);
+  initialise_tiny(model);
+  const Documents documents({61, 190, 3, 0, 77});
+  const int threads_before = thread_count();
+  for (const Protocol protocol : kProtocols) {
+    std::vector<std::uint64_t> bits;
+    for (const int threads : {1, 2, 3}) {
+      set_thread_count(threads);
+      for (const std::int64_t batch : {1, 3, 8}) {
+        PerplexityOptions o = options(protocol, 37, 11);
+        o.batch = batch;
+        bits.push_back(
+            std::bit_cast<std::uint64_t>(score_corpus(model, documents.corpus(), o).loglikelihood));
+      }
+    }
+    EXPECT_EQ(bits, std::vector(bits.size(), bits.front()));
+  }
+  set_thread_count(threads_before);
+}
+
+TEST(Perplexity, ADocumentOfAnyLengthIsScoredInPiecesThatDoNotMatter) {
+  const MambaLM model(tiny_config(DType::F64));
+  initialise_tiny(model);
+  const Documents documents({40, 3});
+  const double whole =
+      score_corpus(model, documents.corpus(), options(Protocol::Document, 1000)).loglikelihood;
+  for (const std::uint64_t length : {1, 7, 39, 40}) {
+    EXPECT_NEAR(
+        score_corpus(model, documents.corpus(), options(Protocol::Document, length)).loglikelihood,
+        whole, 1e-10);  // f64
+  }
+  // In one block with resets the documents are as by themselves; without, the second sees the first
+  PerplexityOptions blocks = options(Protocol::Blocks, 1000);
+  EXPECT_NEAR(score_corpus(model, documents.corpus(), blocks).loglikelihood, whole, 1e-10);
+  blocks.reset_at_documents = false;
+  EXPECT_GT(std::abs(score_corpus(model, documents.corpus(), blocks).loglikelihood - whole), 1e-3);
+}
+
+TEST(Perplexity, ProgressRisesToTheTotal) {
+  const MambaLM model(tiny_config(DType::F32));
+  initialise_tiny(model);
+  const Documents documents({40, 3, 9});
+  for (const Protocol protocol : kProtocols) {
+    for (const std::int64_t batch : {1, 2}) {
+      PerplexityOptions o = options(protocol, 8, 4);
+      o.batch = batch;
+      std::uint64_t last = 0, all = 0;
+      score_corpus(model, documents.corpus(), o, [&](std::uint64_t done, std::uint64_t total) {
+        EXPECT_GT(done, last);
+        last = done;
+        all = total;
+      });
+      EXPECT_EQ(last, all);
+      EXPECT_GE(all, documents.text_tokens());
+    }
+  }
+}
+
+TEST(Perplexity, NothingToScoreIsBadData) {
+  const MambaLM model(tiny_config(DType::F32));
+  initialise_tiny(model);
+  const Documents documents({0, 0});
+  for (const Protocol protocol : kProtocols) {
+    expect_error(ErrorKind::BadData, {"no text"},
+                 [&] { score_corpus(model, documents.corpus(), options(protocol, 8, 4)); });
+  }
+}
+
+TEST(Perplexity, AProbabilityThatIsNotANumberIsAnErrorThatSaysWhere) {
+  const MambaLM model(tiny_config(DType::F32));
+  initialise_tiny(model);
+  Documents documents({6, 4});
+  for (std::int32_t& id : documents.x) id = id == 4 ? 5 : id;
+  documents.x[3] = 4;  // token 2 of the text; the input of token 3
+  const Tensor row = model.head().value().select(0, 4);
+  row.data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
+  expect_error(ErrorKind::NonFinite, {"tokens 0 to 2"},
+               [&] { score_corpus(model, documents.corpus(), options(Protocol::Blocks, 3)); });
+}
+
+TEST(Perplexity, FiguresAreTheHarnessFormulas) {
+  TextStatistics text;
+  text.add("aab aab b");  // 3 words, 9 bytes
+  const PerplexityFigures f =
+      perplexity_figures({.loglikelihood = -6 * std::numbers::ln2, .n_tokens = 4}, text);
+  EXPECT_DOUBLE_EQ(f.token_perplexity, std::exp2(1.5));
+  EXPECT_DOUBLE_EQ(f.word_perplexity, 4.0);
+  EXPECT_DOUBLE_EQ(f.byte_perplexity, std::exp2(6.0 / 9));
+  EXPECT_DOUBLE_EQ(f.bits_per_byte, 6.0 / 9);
+  EXPECT_DOUBLE_EQ(f.unigram_bits_per_byte, text.unigram_bits_per_byte());
+  // Llama-2-7B's published row: byte perplexity 1.5016 is 0.5865 bits per byte
+  EXPECT_NEAR(std::log2(1.5016), 0.5865, 5e-5);
+}
+
+/// A token set of the byte tokenizer and a model for it.
+class EvaluateBlocks : public ::testing::Test {
+ protected:
+  EvaluateBlocks() : model_(config()) {
+    initialise_tiny(model_);
+    TokenSetWriter writer(directory_ / "set.h5", tokenizer_);
+    for (const char* document : {"one document", "caf\u00e9", "  x "}) {
+      writer.append(tokenizer_.encode(document));
+      writer.end_document();
+    }
+    writer.prepare("{}");
+    writer.commit();
+  }
+  static MambaConfig config() {
+    MambaConfig c = tiny_config(DType::F64);
+    c.vocab_size = 257;
+    return c;
+  }
+  TokenSet set() const { return TokenSet(directory_ / "set.h5"); }
+
+  TemporaryDirectory directory_;
+  ByteTokenizer tokenizer_;
+  MambaLM model_;
+};
+
+TEST_F(EvaluateBlocks, IsTheMeanLossOfAllTokensEndOfDocumentIncluded) {
+  const TokenSet tokens = set();
+  std::vector<std::int32_t> x(tokens.n_tokens() + 1);
+  corpus_of(tokens).copy(0, x);
+  EXPECT_EQ(x.front(), ByteTokenizer::kEndOfDocument);
+  for (const bool reset : {true, false}) {
+    double sum = 0;
+    std::vector<double> means;
+    std::uint64_t document = 0;
+    for (std::uint64_t t = 1; t < x.size(); ++t) {
+      const std::uint64_t block = (t - 1) / 6 * 6;
+      sum -= log_probability(model_, x, reset ? std::max(block, document) : block, t);
+      means.push_back(sum / static_cast<double>(t));
+      if (x[t] == ByteTokenizer::kEndOfDocument) document = t;
+    }
+    for (const std::uint64_t n : {1, 6, 15, 1000, 0}) {
+      const EvaluationResult result = evaluate_blocks(
+          model_, tokens, {.length = 6, .reset_at_documents = reset, .max_tokens = n});
+      const std::uint64_t counted =
+          n == 0 ? means.size() : std::min<std::uint64_t>(n, means.size());
+      EXPECT_EQ(result.n_tokens, counted);
+      EXPECT_NEAR(result.loss, means[counted - 1], 1e-12);  // f64
+    }
+  }
+}
+
+TEST_F(EvaluateBlocks, TheTextOfASetIsThatOfItsDocuments) {
+  const TokenSet tokens = set();
+  const TextStatistics s = text_statistics(tokens, tokenizer_);
+  EXPECT_EQ(s.words, 2u + 1u + 3u);
+  EXPECT_EQ(s.bytes, 12u + 5u + 4u);
+  const PerplexityScore score =
+      score_corpus(model_, corpus_of(tokens), options(Protocol::LmEval, 8));
+  EXPECT_EQ(score.n_tokens, s.bytes);  // what is scored is what is counted
+}
+
+TEST(Corpus, OfOneTextIsTheTextBetweenEndOfDocumentTokens) {
+  const Corpus corpus = corpus_of({3, 1, 4}, 18);
+  EXPECT_EQ(std::vector(corpus.ends.begin(), corpus.ends.end()),
+            (std::vector<std::uint64_t>{0, 4}));
+  std::vector<std::int32_t> x(5);
+  corpus.copy(0, x);
+  EXPECT_EQ(x, (std::vector<std::int32_t>{18, 3, 1, 4, 18}));
+  EXPECT_THROW(corpus.copy(1, x), Error);
+}
+
+}  // namespace
+}  // namespace krait

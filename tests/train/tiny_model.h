@@ -1,0 +1,37 @@
+// Small random models for the tests of evaluation and generation.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/random.h"
+#include "layers/mamba_lm.h"
+
+namespace krait {
+
+/// A padded vocabulary of 24 for 19 tokens. The embedding is far wider than in training, so that
+/// predictions are uneven and depend on the context.
+inline MambaConfig tiny_config(DType dtype) {
+  return {.d_model = 20,
+          .n_layer = 2,
+          .vocab_size = 19,
+          .d_state = 5,
+          .d_conv = 3,
+          .initializer_range = 1.0,
+          .dtype = dtype};
+}
+
+inline void initialise_tiny(const MambaLM& model) {
+  model.initialise(7);
+}
+
+/// `n` tokens in [0, bound).
+inline std::vector<std::int32_t> random_tokens(std::size_t n, std::uint32_t bound,
+                                               std::uint64_t seed) {
+  std::vector<std::int32_t> ids(n);
+  const RandomStream random{.seed = seed};
+  for (std::size_t i = 0; i < n; ++i) ids[i] = static_cast<std::int32_t>(random.bits(i)[0] % bound);
+  return ids;
+}
+
+}  // namespace krait

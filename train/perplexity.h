@@ -1,0 +1,65 @@
+// How well a model predicts a text.
+#pragma once
+#include <cstdint>
+#include <functional>
+
+#include "layers/mamba_lm.h"
+#include "train/corpus.h"
+#include "train/perplexity_windows.h"
+
+namespace krait {
+
+struct PerplexityOptions {
+  PerplexityWindowing windowing;
+  bool reset_at_documents = true;      // Blocks: a document does not see the ones before it
+  bool score_end_of_document = false;  // count the end-of-document tokens, which are not text
+  std::uint64_t max_tokens = 0;        // Blocks, Sliding: of the corpus; 0: all
+  std::int64_t batch = 0;              // windows computed at once; 0: as suits the threads
+};
+
+struct PerplexityScore {
+  double loglikelihood = 0;  // sum of ln p(token | its context)
+  std::uint64_t n_tokens = 0;
+  std::uint64_t n_windows = 0;
+};
+
+/// Tokens done, and tokens in all.
+using PerplexityProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
+
+/// The log-likelihood of a corpus. Document and LmEval take each document by itself; Blocks and
+/// Sliding cut the whole corpus as one sequence. Either way each token of text counts once.
+///
+/// Every window is computed by itself, in its own shape, and summed in f64, as are the windows, in
+/// order. So the result is the same to the last bit for any batch and any number of threads: rows
+/// of a matrix product on the CPU do depend in their last bits on how many rows there are. Windows
+/// run side by side, one on each thread. Memory: one window's activations for each thread, and 40
+/// bytes a window.
+///
+/// Throws BadData when there is nothing to score, NonFinite when a probability is not a number.
+PerplexityScore score_corpus(const MambaLM& model, const Corpus& corpus,
+                             const PerplexityOptions& options,
+                             const PerplexityProgress& progress = {});
+
+/// The score as the figures that papers give, with the text's own words and bytes. Word and byte
+/// perplexity are exp(-loglikelihood / words or bytes); that of words can pass the range of double.
+struct PerplexityFigures {
+  double token_perplexity = 0, word_perplexity = 0, byte_perplexity = 0;
+  double bits_per_byte = 0;
+  double unigram_bits_per_byte = 0;  // the baseline: entropy of the text's own byte frequencies
+};
+PerplexityFigures perplexity_figures(const PerplexityScore& score, const TextStatistics& text);
+
+struct EvaluationOptions {
+  std::int64_t length = 0;         // of the windows: data.sequence_length
+  bool reset_at_documents = true;  // data.reset_at_documents
+  std::uint64_t max_tokens = 0;    // the first tokens only; 0: all
+};
+struct EvaluationResult {
+  double loss = 0;             // mean cross-entropy, nats per token
+  std::uint64_t n_tokens = 0;  // end-of-document tokens included, as in training
+};
+/// The loss on the first tokens of a set in the Blocks protocol: what a training run watches.
+EvaluationResult evaluate_blocks(const MambaLM& model, const TokenSet& set,
+                                 const EvaluationOptions& options);
+
+}  // namespace krait
