@@ -5,7 +5,7 @@
 namespace krait {
 
 Variable Module::add_parameter(Parameter parameter, const Shape& shape, DType dtype) {
-  parameter.variable = Variable(Tensor::zeros(shape, dtype), true);
+  parameter.variable = Variable(Tensor::empty(shape, dtype), true);
   own_.push_back(std::move(parameter));
   return own_.back().variable;
 }
