@@ -59,6 +59,7 @@ Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) {
 }
 
 bool Tensor::is_contiguous() const {
+  if (numel() == 0) return true;
   std::int64_t step = 1;
   for (int i = shape_.rank() - 1; i >= 0; --i) {
     if (shape_[i] != 1 && strides_[i] != step) return false;

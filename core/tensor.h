@@ -66,7 +66,7 @@ class Tensor {
   const std::shared_ptr<Storage>& storage() const { return storage_; }
   std::int64_t offset() const { return offset_; }  // of the first element in the storage, elements
 
-  /// Row-major without gaps.
+  /// Row-major without gaps. A tensor without elements is.
   bool is_contiguous() const;
   /// The first element. Throws when T is not the tensor's element type.
   template <class T>
