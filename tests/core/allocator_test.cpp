@@ -1,0 +1,183 @@
+#include "core/allocator.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "core/error.h"
+
+namespace krait {
+namespace {
+
+/// Counts what it hands out, and has no memory beyond a limit.
+class CountedSource final : public MemorySource {
+ public:
+  explicit CountedSource(std::size_t* held, std::size_t limit) : held_(held), limit_(limit) {}
+  void* acquire(std::size_t bytes) override {
+    if (*held_ + bytes > limit_) return nullptr;
+    *held_ += bytes;
+    return std::aligned_alloc(CachingAllocator::kAlignment, bytes);
+  }
+  void release(void* pointer, std::size_t bytes) noexcept override {
+    *held_ -= bytes;
+    std::free(pointer);
+  }
+
+ private:
+  std::size_t* held_;
+  std::size_t limit_;
+};
+
+struct Counted {
+  std::size_t held = 0;
+  CachingAllocator allocator;
+  explicit Counted(std::size_t limit = std::size_t{1} << 40)
+      : allocator(std::make_unique<CountedSource>(&held, limit)) {}
+};
+
+TEST(Allocator, SizeClassesAreAlignedOrderedAndLoseAtMostAnEighth) {
+  std::size_t last = 0;
+  std::set<std::size_t> classes;
+  for (std::size_t bytes = 0; bytes < 100000; ++bytes) {
+    const std::size_t size = CachingAllocator::size_class(bytes);
+    ASSERT_GE(size, bytes);
+    ASSERT_GT(size, 0u);
+    ASSERT_EQ(size % CachingAllocator::kAlignment, 0u) << bytes;
+    ASSERT_GE(size, last);
+    if (bytes > 512) {
+      ASSERT_LE(size - bytes, bytes / 8 + 1) << bytes;
+    }
+    ASSERT_EQ(CachingAllocator::size_class(size), size) << "a class serves itself";
+    classes.insert(size);
+    last = size;
+  }
+  EXPECT_LE(classes.size(), 8u + 8u * 8u);  // eight up to 512, then eight for each power of two
+  const std::size_t large = (std::size_t{1} << 40) + 12345;
+  EXPECT_GE(CachingAllocator::size_class(large), large);
+  EXPECT_LE(CachingAllocator::size_class(large), large + large / 8);
+}
+
+TEST(Allocator, BlocksAreAlignedAndWritable) {
+  Counted c;
+  std::vector<std::pair<void*, std::size_t>> blocks;
+  for (std::size_t bytes = 1; bytes < 5000; bytes = bytes * 3 + 1) {
+    void* p = c.allocator.allocate(bytes);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(p) % CachingAllocator::kAlignment, 0u);
+    std::memset(p, 1, bytes);
+    blocks.emplace_back(p, bytes);
+  }
+  for (const auto& [p, bytes] : blocks) c.allocator.deallocate(p, bytes);
+}
+
+TEST(Allocator, BlocksOfAClassAreReusedWithoutTheDriver) {
+  Counted c;
+  void* first = c.allocator.allocate(1000);
+  c.allocator.deallocate(first, 1000);
+  EXPECT_EQ(c.allocator.allocate(1020), first);  // 1000 and 1020 are of the class 1024
+  EXPECT_EQ(c.allocator.statistics().driver_calls, 1u);
+  EXPECT_EQ(c.allocator.statistics().allocations, 2u);
+  void* other = c.allocator.allocate(1000);
+  EXPECT_NE(other, first);
+  EXPECT_EQ(c.allocator.statistics().driver_calls, 2u);
+  c.allocator.deallocate(first, 1020);
+  c.allocator.deallocate(other, 1000);
+}
+
+TEST(Allocator, StatisticsFollowEveryRequest) {
+  Counted c;
+  void* a = c.allocator.allocate(1024);
+  void* b = c.allocator.allocate(2048);
+  EXPECT_EQ(c.allocator.statistics().active, 3072u);
+  EXPECT_EQ(c.allocator.statistics().peak, 3072u);
+  EXPECT_EQ(c.allocator.statistics().cached, 0u);
+  c.allocator.deallocate(b, 2048);
+  EXPECT_EQ(c.allocator.statistics().active, 1024u);
+  EXPECT_EQ(c.allocator.statistics().peak, 3072u);
+  EXPECT_EQ(c.allocator.statistics().cached, 2048u);
+  c.allocator.reset_peak();
+  EXPECT_EQ(c.allocator.statistics().peak, 1024u);
+  c.allocator.deallocate(a, 1024);
+  EXPECT_EQ(c.allocator.statistics().active, 0u);
+  EXPECT_EQ(c.held, 3072u);
+}
+
+TEST(Allocator, TrimGivesCachedBlocksBackAndKeepsActiveOnes) {
+  Counted c;
+  void* a = c.allocator.allocate(1024);
+  c.allocator.deallocate(c.allocator.allocate(4096), 4096);
+  c.allocator.trim();
+  EXPECT_EQ(c.held, 1024u);
+  EXPECT_EQ(c.allocator.statistics().cached, 0u);
+  EXPECT_EQ(c.allocator.statistics().active, 1024u);
+  c.allocator.deallocate(a, 1024);
+}
+
+TEST(Allocator, TheCacheIsGivenBackBeforeMemoryRunsOut) {
+  Counted c(8192);
+  c.allocator.deallocate(c.allocator.allocate(4096), 4096);
+  void* large = c.allocator.allocate(8192);  // fits only without the cached block
+  EXPECT_EQ(c.held, 8192u);
+  EXPECT_EQ(c.allocator.statistics().cached, 0u);
+  try {
+    c.allocator.allocate(1);
+    FAIL() << "there was no memory left";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::Io);
+    EXPECT_NE(std::string(e.what()).find("cannot allocate 1 bytes; 8192 are in use"),
+              std::string::npos)
+        << e.what();
+  }
+  EXPECT_EQ(c.allocator.statistics().active, 8192u) << "a failed request counts nothing";
+  c.allocator.deallocate(large, 8192);
+}
+
+TEST(Allocator, DestructionReleasesTheCache) {
+  std::size_t held = 0;
+  {
+    CachingAllocator a(std::make_unique<CountedSource>(&held, 1 << 20));
+    a.deallocate(a.allocate(1000), 1000);
+    EXPECT_GT(held, 0u);
+  }
+  EXPECT_EQ(held, 0u);
+}
+
+TEST(Allocator, EmptyRequestsGiveDistinctPointers) {
+  Counted c;
+  void *a = c.allocator.allocate(0), *b = c.allocator.allocate(0);
+  EXPECT_NE(a, nullptr);
+  EXPECT_NE(a, b);
+  c.allocator.deallocate(a, 0);
+  c.allocator.deallocate(b, 0);
+}
+
+TEST(Allocator, ThreadsShareIt) {
+  Counted c;
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&c, t] {
+        for (std::size_t i = 0; i < 2000; ++i) {
+          const std::size_t bytes = 64 + i % 700;
+          auto* p = static_cast<unsigned char*>(c.allocator.allocate(bytes));
+          std::memset(p, t, bytes);
+          for (std::size_t j = 0; j < bytes; j += 63) ASSERT_EQ(p[j], t);
+          c.allocator.deallocate(p, bytes);
+        }
+      });
+    }
+  }
+  EXPECT_EQ(c.allocator.statistics().active, 0u);
+  EXPECT_EQ(c.allocator.statistics().allocations, 8000u);
+}
+
+TEST(Allocator, ThereIsOneForTheCpu) {
+  EXPECT_EQ(&allocator(Device{}), &allocator(Device{}));
+}
+
+}  // namespace
+}  // namespace krait
