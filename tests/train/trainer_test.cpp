@@ -1,0 +1,248 @@
+#include "train/trainer.h"
+
+#include <cmath>
+#include <fstream>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "core/file.h"
+#include "core/parallel.h"
+#include "core/random.h"
+#include "data/token_set.h"
+#include "tests/train/temporary_directory.h"
+#include "train/checkpoint.h"
+
+namespace krait {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+/// Documents of pseudo-random words: learnable, and different for each seed.
+void write_set(const fs::path& path, std::uint64_t seed, int documents) {
+  const ByteTokenizer tokenizer;
+  TokenSetWriter writer(path, tokenizer);
+  const RandomStream random{.seed = seed};
+  std::uint64_t draw = 0;
+  for (int d = 0; d < documents; ++d) {
+    std::string text;
+    const auto words = 1 + random.bits64(draw++) % 40;
+    for (std::uint64_t w = 0; w < words; ++w) {
+      text += std::string(1 + random.bits64(draw) % 5,
+                          static_cast<char>('a' + random.bits64(draw) % 7));
+      text += ' ', ++draw;
+    }
+    writer.append(tokenizer.encode(text));
+    writer.end_document();
+  }
+  writer.prepare("{}");
+  writer.commit();
+}
+
+/// Everything a run needs in one directory. Accumulation 2; an epoch is 12 to 13 steps.
+class Bench {
+ public:
+  Bench() {
+    write_set(dir_.path() / "train.h5", 1, 45);
+    write_set(dir_.path() / "valid.h5", 2, 6);
+  }
+  Config config(const std::string& run) const {
+    Config c;
+    c.run = {.directory = (dir_.path() / run).string(), .seed = 11};
+    c.model.d_model = 16, c.model.n_layer = 2, c.model.d_state = 4, c.model.dropout = 0.1;
+    c.data.train = (dir_.path() / "train.h5").string();
+    c.data.valid = (dir_.path() / "valid.h5").string();
+    c.data.sequence_length = 32;
+    c.train.steps = 30, c.train.batch_size = 8, c.train.accumulation = 2, c.train.ema_decay = 0.9;
+    c.optimizer.lr = 3e-3;
+    c.schedule.warmup_steps = 5;
+    c.checkpoint.every = 4;
+    c.evaluation.every = 5;
+    return c;
+  }
+  const fs::path& path() const { return dir_.path(); }
+
+ private:
+  TemporaryDirectory dir_;
+};
+
+TrainOptions quiet(std::int64_t stop_at = 0) {
+  return {.output = {.write = [](std::string_view) {},
+                     .clock = [] { return 0.0; },
+                     .width = [] { return 80; }},
+          .should_stop = [stop_at](std::int64_t step) { return step == stop_at; }};
+}
+
+/// The log without what depends on the clock.
+std::vector<json> metrics(const Config& c) {
+  std::ifstream in(fs::path(c.run.directory) / "metrics.jsonl");
+  std::vector<json> lines;
+  for (std::string line; std::getline(in, line);) {
+    json record = json::parse(line);
+    record.erase("tokens_per_second");
+    lines.push_back(record);
+  }
+  return lines;
+}
+
+TEST(Trainer, AResumedRunEqualsOneThatNeverStoppedToTheBit) {
+  const Bench bench;
+  const Config straight = bench.config("straight");
+  const TrainResult expected = train(straight, quiet());
+  ASSERT_TRUE(expected.finished);
+  ASSERT_EQ(metrics(straight).size(), 30u);
+  const RandomStream random{.seed = 99};
+  for (std::uint64_t trial = 0; trial < 4; ++trial) {
+    const Config c = bench.config("resumed" + std::to_string(trial));
+    // Two stops at random steps, one before and one after the epoch end near step 12.
+    const auto first = static_cast<std::int64_t>(1 + random.bits64(2 * trial) % 11);
+    const auto second = static_cast<std::int64_t>(13 + random.bits64(2 * trial + 1) % 16);
+    EXPECT_FALSE(train(c, quiet(first)).finished);
+    EXPECT_FALSE(train(c, quiet(second)).finished);
+    const TrainResult got = train(c, quiet());
+    EXPECT_TRUE(got.finished);
+    EXPECT_EQ(got.parameter_hash, expected.parameter_hash) << first << ", " << second;
+    EXPECT_EQ(metrics(c), metrics(straight)) << first << ", " << second;
+  }
+}
+
+TEST(Trainer, ARunKilledBetweenCheckpointsRepeatsTheLostStepsExactly) {
+  const Bench bench;
+  const Config straight = bench.config("straight"), killed = bench.config("killed");
+  const TrainResult expected = train(straight, quiet());
+  EXPECT_THROW(train(killed, {.output = quiet().output,
+                              .should_stop = [](std::int64_t step) -> bool {
+                                if (step == 19)
+                                  throw Error(ErrorKind::Io, "killed");  // nothing is saved
+                                return false;
+                              }}),
+               Error);
+  EXPECT_EQ(metrics(killed).size(), 19u);
+  fs::create_directory(fs::path(killed.run.directory) / "checkpoints/.partial_step_00000020");
+  const TrainResult got = train(killed, quiet());
+  EXPECT_EQ(got.parameter_hash, expected.parameter_hash);
+  EXPECT_EQ(metrics(killed), metrics(straight));
+  EXPECT_FALSE(fs::exists(fs::path(killed.run.directory) / "checkpoints/.partial_step_00000020"));
+}
+
+TEST(Trainer, ADamagedNewestCheckpointCostsOnlyTheStepsSinceTheOneBefore) {
+  const Bench bench;
+  const Config straight = bench.config("straight"), c = bench.config("damaged");
+  const TrainResult expected = train(straight, quiet());
+  const TrainResult stopped = train(c, quiet(22));
+  fs::resize_file(fs::path(stopped.checkpoint) / "optimizer.h5", 1000);
+  EXPECT_EQ(train(c, quiet()).parameter_hash, expected.parameter_hash);
+  EXPECT_EQ(metrics(c), metrics(straight));
+}
+
+TEST(Trainer, ResultsDoNotDependOnThreadsPrefetchOrRecomputation) {
+  const Bench bench;
+  const int threads = thread_count();
+  const TrainResult expected = train(bench.config("one"), quiet());
+  Config c = bench.config("two");
+  c.run.threads = 3;
+  c.data.prefetch = 0;
+  c.train.recompute = Config::Train::Recompute::Blocks;
+  EXPECT_EQ(train(c, quiet()).parameter_hash, expected.parameter_hash);
+  set_thread_count(threads);
+}
+
+TEST(Trainer, LearnsAndKeepsTheBestCheckpoint) {
+  const Bench bench;
+  Config c = bench.config("run");
+  c.train.steps = 60;
+  const TrainResult result = train(c, quiet());
+  const auto log = metrics(c);
+  EXPECT_LT(result.loss, 0.8 * log.front().at("loss").get<double>());
+  EXPECT_TRUE(std::isfinite(result.evaluation_loss));
+  const CheckpointState state = read_checkpoint_state(result.checkpoint);
+  EXPECT_LE(state.position.best_loss, result.evaluation_loss);
+  bool best_is_kept = false;
+  for (const auto& info : list_checkpoints(fs::path(c.run.directory) / "checkpoints")) {
+    EXPECT_TRUE(verify_checkpoint(info.path).empty());
+    best_is_kept = best_is_kept || info.step == state.position.best_step;
+  }
+  EXPECT_TRUE(best_is_kept);
+  EXPECT_TRUE(train(c, quiet()).finished);  // a finished run stays finished
+  EXPECT_EQ(metrics(c), log);
+}
+
+TEST(Trainer, MicroBatchesWeighByTheirTokens) {
+  // With the same samples, 1, 2 and 4 micro-batches give the same mean up to rounding.
+  const Bench bench;
+  double loss[3] = {}, norm[3] = {};
+  for (int i = 0; i < 3; ++i) {
+    Config c = bench.config("accumulation" + std::to_string(i));
+    c.model.dropout = 0;
+    c.train.accumulation = 1 << i;
+    c.train.precision = Config::Train::Precision::F64;
+    train(c, quiet(3));
+    loss[i] = metrics(c).back().at("loss").get<double>();
+    norm[i] = metrics(c).back().at("grad_norm").get<double>();
+  }
+  EXPECT_NEAR(loss[1], loss[0], 1e-12);
+  EXPECT_NEAR(loss[2], loss[0], 1e-12);
+  EXPECT_NEAR(norm[1], norm[0], 1e-11);
+  EXPECT_NEAR(norm[2], norm[0], 1e-11);
+}
+
+TEST(Trainer, StopsOnANonFiniteLossWithoutTouchingTheCheckpoints) {
+  const Bench bench;
+  Config c = bench.config("run");
+  train(c, quiet(4));
+  c.evaluation.every = 0;
+  c.optimizer.lr = 1e30;
+  c.optimizer.clip_norm = 0;
+  try {
+    train(c, quiet());
+    FAIL() << "trained on";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::NonFinite);
+    EXPECT_NE(std::string(e.what()).find("step_00000004"), std::string::npos) << e.what();
+  }
+  EXPECT_EQ(newest_valid_checkpoint(fs::path(c.run.directory) / "checkpoints")->step, 4);
+}
+
+TEST(Trainer, RefusesToGoOnWithAnotherModelOrOtherData) {
+  const Bench bench;
+  Config c = bench.config("run");
+  train(c, quiet(4));
+  const auto expect = [&](const Config& changed, const std::string& text) {
+    try {
+      train(changed, quiet());
+      ADD_FAILURE() << "accepted: " << text;
+    } catch (const Error& e) {
+      EXPECT_EQ(e.kind(), ErrorKind::BadConfig);
+      EXPECT_NE(std::string(e.what()).find(text), std::string::npos) << e.what();
+    }
+  };
+  Config wider = c, reseeded = c, other = c;
+  wider.model.d_model = 24;
+  reseeded.run.seed = 12;
+  other.data.train = other.data.valid;
+  expect(wider, "model.d_model = 16");
+  expect(reseeded, "run.seed");
+  expect(other, "not the token set");
+  c.model.vocab_size = 300;
+  try {
+    train(c, quiet());
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::BadData) << e.what();
+  }
+}
+
+TEST(Trainer, OneProcessHoldsARunDirectory) {
+  const Bench bench;
+  const Config c = bench.config("run");
+  EXPECT_THROW(train(c, {.output = quiet().output,
+                         .should_stop = [&](std::int64_t) -> bool {
+                           train(c, quiet());  // a second trainer on the same directory
+                           return true;
+                         }}),
+               Error);
+}
+
+}  // namespace
+}  // namespace krait
