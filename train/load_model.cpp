@@ -1,0 +1,51 @@
+#include "train/load_model.h"
+
+#include <vector>
+
+#include "core/error.h"
+#include "train/model_config.h"
+
+namespace krait {
+namespace {
+
+std::vector<NamedTensor> named_values(const MambaLM& model) {
+  std::vector<NamedTensor> values;
+  for (const Parameter& p : model.parameters()) values.push_back({p.name, p.variable.value()});
+  return values;
+}
+
+}  // namespace
+
+LoadedModel load_model(const std::filesystem::path& path, const LoadModelOptions& options) {
+  LoadedModel loaded{.path = resolve_checkpoint(path)};
+  const CheckpointState state = read_checkpoint_state(loaded.path);
+  loaded.step = state.position.step;
+  loaded.config = parse_config(state.config_yaml, (loaded.path / "config.yaml").string());
+  loaded.tokenizer = make_tokenizer(TokenizerIdentity::from_json(
+      state.tokenizer_identity, str("'", (loaded.path / "state.json").string(), "'")));
+  KRAIT_CHECK(BadData, loaded.tokenizer->vocab_size() == state.vocab_size, "'",
+              loaded.path.string(), "': the model has a vocabulary of ", state.vocab_size,
+              " tokens, its tokenizer '", loaded.tokenizer->identity().name, "' one of ",
+              loaded.tokenizer->vocab_size(),
+              "; use another checkpoint, or train again on a set of this tokenizer.");
+
+  MambaConfig shape = model_config(loaded.config, state.vocab_size);
+  if (options.dtype) shape.dtype = *options.dtype;
+  loaded.model = std::make_unique<MambaLM>(shape);
+  read_checkpoint_parameters(loaded.path, options.weights, named_values(*loaded.model));
+  return loaded;
+}
+
+void require_tokenizer_of(const LoadedModel& model, const TokenSet& set) {
+  const TokenizerIdentity ours = model.tokenizer->identity(), &theirs = set.info().tokenizer;
+  KRAIT_CHECK(BadData,
+              ours == theirs && model.tokenizer->vocab_size() == set.info().vocab_size &&
+                  model.tokenizer->end_of_document() == set.info().end_of_document,
+              "'", set.info().path.string(), "' was made with the tokenizer '", theirs.name, "' (",
+              set.info().vocab_size, " tokens, sha256 ", theirs.sha256.substr(0, 12),
+              "...), but that of the model is '", ours.name, "' (", model.tokenizer->vocab_size(),
+              " tokens, sha256 ", ours.sha256.substr(0, 12),
+              "...); build the set again with the model's tokenizer (krait data build).");
+}
+
+}  // namespace krait
