@@ -1,0 +1,22 @@
+// Text that arrives in pieces cut anywhere.
+#pragma once
+#include <string>
+#include <string_view>
+
+namespace krait {
+
+/// Turns pieces of bytes into pieces of valid UTF-8: an unfinished character waits for the next
+/// piece, and what cannot be UTF-8 becomes U+FFFD, one for each maximal part of a character
+/// (Unicode 15, section 3.9; what Python's decode(errors="replace") does).
+class Utf8Stream {
+ public:
+  /// What `bytes` completes.
+  std::string push(std::string_view bytes);
+  /// U+FFFD if a character was left unfinished.
+  std::string finish();
+
+ private:
+  std::string pending_;  // the start of a character, up to 3 bytes
+};
+
+}  // namespace krait
