@@ -14,7 +14,7 @@ build: dependencies  ## build the krait binary and the tests
 quickstart: dependencies  ## train, evaluate and sample a small Mamba on real text (TEXT=file-or-folder: your own)
 	cmake --preset release -B $(BUILD)
 	cmake --build $(BUILD) --parallel $(JOBS) --target krait
-	cmake/quickstart.sh $(BUILD)/krait $(TEXT)
+	cmake/quickstart.sh "$(BUILD)/krait" "$(TEXT)"
 
 test: compile-tests  ## build with warnings as errors and run every test that needs no GPU
 	ctest --test-dir $(BUILD) --output-on-failure --no-tests=error --parallel $(JOBS) --label-exclude gpu
