@@ -20,6 +20,7 @@
 #include "layers/mamba_lm.h"
 #include "train/checkpoint.h"
 #include "train/config_schema.h"
+#include "train/generate.h"
 #include "train/metrics_log.h"
 #include "train/model_config.h"
 #include "train/optimizer.h"
@@ -69,6 +70,7 @@ class Trainer {
   double accumulate(const Batch& batch, std::uint64_t pass, std::int64_t targets);
   void require_finite(std::int64_t step, const Step& result) const;
   bool evaluate();  // whether it was the best so far
+  void write_sample();
   void record(const Step& result);
   void save();
   CheckpointTensors tensors() const;
@@ -267,10 +269,20 @@ bool Trainer::evaluate() {
                                  .max_tokens = static_cast<std::uint64_t>(e.max_tokens)});
   say(fmt::format("step {}: evaluation loss {:.4f} over {} tokens", position_.step,
                   evaluation_->loss, evaluation_->n_tokens));
+  write_sample();
   if (!(evaluation_->loss < position_.best_loss)) return false;
   position_.best_loss = evaluation_->loss;
   position_.best_step = position_.step;
   return true;
+}
+
+void Trainer::write_sample() {
+  const Config::Evaluation& e = config_.evaluation;
+  if (e.sample_tokens == 0) return;
+  const GeneratedText out = generate(
+      model_, *tokenizer_, e.sample_prompt,
+      {.max_tokens = e.sample_tokens, .seed = static_cast<std::uint64_t>(config_.run.seed)});
+  write_file_atomic(directory_.sample(position_.step), e.sample_prompt + out.text + "\n");
 }
 
 void Trainer::record(const Step& r) {
