@@ -8,7 +8,7 @@
 
 #include "core/file.h"
 #include "core/random.h"
-#include "tests/train/temporary_directory.h"
+#include "tests/data/temporary_directory.h"
 
 namespace krait {
 namespace {

@@ -10,7 +10,7 @@
 #include "core/parallel.h"
 #include "core/random.h"
 #include "data/token_set.h"
-#include "tests/train/temporary_directory.h"
+#include "tests/data/temporary_directory.h"
 #include "train/checkpoint.h"
 
 namespace krait {
