@@ -1,0 +1,126 @@
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <numbers>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "core/file.h"
+#include "core/hash.h"
+#include "tests/experiments/run_binary.h"
+#include "tests/experiments/small_run.h"
+#include "train/load_model.h"
+#include "train/perplexity.h"
+
+namespace krait {
+namespace {
+
+constexpr const char* kText =
+    "It was the best of times,\nit was the worst of times.\n\u00e9t\u00e9\n";
+
+class EvalPerplexity : public testing::Test {
+ protected:
+  EvalPerplexity() { std::ofstream(run_.file("text")) << kText; }
+
+  BinaryResult eval(std::vector<std::string> arguments) const {
+    std::vector<std::string> all{"eval", "perplexity", "--model", run_.path()};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    return run_krait(all);
+  }
+  nlohmann::json report(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.end(), {"--json", run_.file("report.json")});
+    const BinaryResult result = eval(arguments);
+    EXPECT_EQ(result.code, 0) << result.err;
+    return nlohmann::json::parse(read_file(run_.file("report.json")));
+  }
+  void expect_failure(int code, const std::string& part, std::vector<std::string> arguments) const {
+    const BinaryResult result = eval(std::move(arguments));
+    EXPECT_EQ(result.code, code) << result.err;
+    EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+  }
+  SmallRun run_;
+};
+
+TEST_F(EvalPerplexity, ReportsTheFiguresOfEveryProtocol) {
+  const LoadedModel loaded = load_model(run_.path());
+  TextStatistics text;
+  text.add(kText);
+  for (std::size_t i = 0; i < std::size(kPerplexityProtocols); ++i) {
+    const std::string name(kPerplexityProtocols[i]);
+    const auto r = report({"--text", run_.file("text"), "--protocol", name});
+    PerplexityOptions o{.windowing = {static_cast<PerplexityProtocol>(i), 16, 8}};
+    const PerplexityScore score =
+        score_corpus(*loaded.model, corpus_of(loaded.tokenizer->encode(kText), 256), o);
+    EXPECT_EQ(r["loglikelihood"], score.loglikelihood) << name;
+    EXPECT_EQ(r["windows"], score.n_windows);
+    const double nats = -score.loglikelihood;
+    EXPECT_EQ(r["n_tokens"], text.bytes);
+    EXPECT_EQ(r["n_bytes"], text.bytes);
+    EXPECT_EQ(r["n_words"], text.words);
+    const auto bytes = static_cast<double>(text.bytes), words = static_cast<double>(text.words);
+    EXPECT_DOUBLE_EQ(r["bits_per_byte"].get<double>(), nats / bytes / std::numbers::ln2);
+    EXPECT_DOUBLE_EQ(r["byte_perplexity"].get<double>(), std::exp(nats / bytes));
+    EXPECT_DOUBLE_EQ(r["token_perplexity"].get<double>(), std::exp(nats / bytes));
+    EXPECT_DOUBLE_EQ(r["word_perplexity"].get<double>(), std::exp(nats / words));
+    EXPECT_DOUBLE_EQ(r["unigram_bits_per_byte"].get<double>(), text.unigram_bits_per_byte());
+    EXPECT_EQ(r["protocol"], name);
+    EXPECT_EQ(r["max_length"], 16);
+    EXPECT_EQ(r["stride"].is_null(), name != "sliding");
+    EXPECT_EQ(r["step"], 7);
+    EXPECT_EQ(r["dtype"], "f32");
+    EXPECT_EQ(r["data"], run_.file("text"));
+    EXPECT_EQ(r["data_sha256"], sha256_hex(kText));
+    EXPECT_EQ(r["tokenizer"]["sha256"], ByteTokenizer().identity().sha256);
+  }
+}
+
+TEST_F(EvalPerplexity, ASetOfOneDocumentScoresAsItsText) {
+  const ByteTokenizer tokenizer;
+  TokenSetWriter writer(run_.file("set.h5"), tokenizer);
+  writer.append(tokenizer.encode(kText));
+  writer.end_document();
+  writer.prepare("{}");
+  writer.commit();
+  for (const char* protocol : {"blocks", "document", "sliding", "lm-eval"}) {
+    auto text = report({"--text", run_.file("text"), "--protocol", protocol});
+    auto set = report({"--data", run_.file("set.h5"), "--protocol", protocol, "--batch", "2"});
+    EXPECT_EQ(set["data_sha256"], TokenSet(run_.file("set.h5")).info().content_sha256);
+    for (auto* r : {&text, &set}) r->erase("data"), r->erase("data_sha256");
+    EXPECT_EQ(text, set);
+  }
+}
+
+TEST_F(EvalPerplexity, WindowsAreThoseAskedFor) {
+  const auto r = report({"--text", run_.file("text"), "--protocol", "sliding", "--max-length", "20",
+                         "--stride", "6"});
+  EXPECT_EQ(r["max_length"], 20);
+  EXPECT_EQ(r["stride"], 6);
+  const BinaryResult shown = eval({"--text", run_.file("text")});
+  for (const char* part : {"bits per byte", "baseline", "word perplexity", "step 7"}) {
+    EXPECT_NE(shown.out.find(part), std::string::npos) << shown.out;
+  }
+}
+
+TEST_F(EvalPerplexity, WhatIsWrongIsOneLineWithItsExitCode) {
+  const std::string text = run_.file("text");
+  expect_failure(64, "--text", {});
+  expect_failure(64, "--text", {"--text", text, "--data", "x.h5"});
+  expect_failure(64, "--stride", {"--text", text, "--stride", "3"});
+  expect_failure(64, "--stride", {"--text", text, "--protocol", "sliding", "--stride", "16"});
+  expect_failure(64, "--max-length", {"--text", text, "--max-length", "0"});
+  expect_failure(64, "--protocol", {"--text", text, "--protocol", "block"});
+  expect_failure(66, "nowhere", {"--text", run_.file("nowhere")});
+  expect_failure(65, "text", {"--data", text});
+  std::ofstream(run_.file("empty")).flush();
+  expect_failure(65, "empty", {"--text", run_.file("empty")});
+  const BinaryResult no_model =
+      run_krait({"eval", "perplexity", "--model", run_.file("nowhere"), "--text", text});
+  EXPECT_EQ(no_model.code, 66) << no_model.err;
+}
+
+}  // namespace
+}  // namespace krait
