@@ -11,6 +11,7 @@
 
 #include "core/random.h"
 #include "data/hdf5.h"
+#include "data/token_set_format.h"
 #include "tests/data/temporary_directory.h"
 
 namespace krait {
@@ -370,6 +371,77 @@ TEST_F(DamagedTokenSet, AnEditedAttributeIsRefused) {
   H5Aclose(attribute);
   H5Fclose(file);
   expect_error(ErrorKind::BadData, {"good.h5'", "content_sha256"}, [&] { TokenSet set(path); });
+}
+
+// A set with any contents and hashes that fit them: what a broken writer could make.
+struct ForgedSet {
+  std::vector<std::uint16_t> tokens{1, 2, 256, 3, 256};
+  std::vector<std::uint64_t> offsets{0, 3, 5};
+  std::int64_t end_of_document = 256;
+  std::int64_t vocab_size = 257;
+  Hdf5Layout layout = Hdf5Layout::Contiguous;
+
+  void write(const fs::path& path) const {
+    TokenSetInfo info{.tokenizer = ByteTokenizer().identity(),
+                      .vocab_size = vocab_size,
+                      .end_of_document = static_cast<std::int32_t>(end_of_document),
+                      .n_tokens = tokens.size(),
+                      .n_documents = offsets.size() - 1,
+                      .provenance = "{}"};
+    const Sha256Digest digest = sha256(std::as_bytes(std::span(tokens)));
+    const std::vector<std::uint8_t> hashes(digest.begin(), digest.end());
+    Sha256 content = token_set_format::content_hash(info, hashes);
+    content.update(std::as_bytes(std::span(offsets)));
+    Hdf5File file = Hdf5File::create(path, 4096);
+    file.write<std::uint16_t>("tokens", {static_cast<std::int64_t>(tokens.size())}, tokens, layout);
+    file.write<std::uint64_t>("document_offsets", {static_cast<std::int64_t>(offsets.size())},
+                              offsets, Hdf5Layout::Contiguous);
+    file.write<std::uint8_t>("block_hashes", {1, 32}, hashes);
+    file.write_attribute("/", "format", token_set_format::kFormat);
+    file.write_attribute("/", "format_version", token_set_format::kVersion);
+    file.write_attribute("/", "tokenizer", info.tokenizer.json());
+    file.write_attribute("/", "vocab_size", vocab_size);
+    file.write_attribute("/", "end_of_document", end_of_document);
+    file.write_attribute("/", "provenance", info.provenance);
+    file.write_attribute("/", "content_sha256", content.hex());
+    file.close();
+  }
+};
+
+TEST(ForgedTokenSet, WithSoundContentsIsAccepted) {
+  const TemporaryDirectory directory;
+  ForgedSet{}.write(directory / "set.h5");
+  TokenSet(directory / "set.h5").verify();
+}
+
+TEST(ForgedTokenSet, StructureIsCheckedOnOpen) {
+  const TemporaryDirectory directory;
+  const std::pair<ForgedSet, const char*> forged[] = {
+      {{.offsets = {0, 3, 4}}, "'document_offsets': must rise from 0 to the 5 tokens"},
+      {{.offsets = {1, 3, 5}}, "'document_offsets'"},
+      {{.offsets = {0, 3, 3, 5}}, "'document_offsets'"},
+      {{.offsets = {0, 9, 5}}, "'document_offsets'"},
+      {{.offsets = {5}}, "'document_offsets'"},
+      {{.end_of_document = 257}, "vocab_size 257 and end_of_document 257"},
+      {{.end_of_document = -1}, "end_of_document -1"},
+      {{.vocab_size = 70'000}, "'tokens': must be contiguous u32"},
+      {{.vocab_size = -5}, "vocab_size -5"},
+      {{.layout = Hdf5Layout::Checksummed}, "'tokens': must be contiguous u16"},
+      {{.tokens = {}, .offsets = {0, 0}}, "'tokens'"},
+  };
+  for (const auto& [set, why] : forged) {
+    set.write(directory / "set.h5");
+    expect_error(ErrorKind::BadData, {"set.h5'", why}, [&] { TokenSet(directory / "set.h5"); });
+  }
+}
+
+TEST(ForgedTokenSet, TokensAreCheckedByVerify) {
+  const TemporaryDirectory directory;
+  ForgedSet{.tokens = {1, 2, 256, 3, 4}}.write(directory / "set.h5");
+  expect_error(ErrorKind::BadData, {"document 1 does not end with token 256"},
+               [&] { TokenSet(directory / "set.h5").verify(); });
+  ForgedSet{.tokens = {1, 300, 256, 3, 256}}.write(directory / "set.h5");
+  expect_error(ErrorKind::BadData, {"id 300"}, [&] { TokenSet(directory / "set.h5").verify(); });
 }
 
 }  // namespace
