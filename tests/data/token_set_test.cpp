@@ -318,6 +318,15 @@ TEST_F(DamagedTokenSet, EveryChangedByteOfTheTokensIsFoundByVerify) {
   }
 }
 
+TEST_F(DamagedTokenSet, EveryChangedByteOfTheOffsetsIsFoundOnOpen) {
+  const std::uint64_t at = Hdf5File::open(directory_ / "good.h5").info("document_offsets").offset;
+  for (std::size_t i = 0; i < 8 * (documents_.size() + 1); ++i) {
+    std::string bytes = good_;
+    bytes[at + i] ^= 0x01;
+    ASSERT_EQ(read(bytes), Outcome::RefusedOnOpen) << "byte " << i;
+  }
+}
+
 TEST_F(DamagedTokenSet, VerifyNamesTheBlock) {
   std::vector<std::int32_t> document(2 * TokenSet::kBlockTokens + 10, 65);
   write_set(directory_ / "large.h5", ByteTokenizer(), {document});
