@@ -10,10 +10,11 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
+#include <type_traits>
 
 #include "core/parallel.h"
 #include "core/scratch.h"
+#include "kernels/cpu/rows.h"
 #include "kernels/cpu/vector_math.h"
 
 namespace krait::cpu {
@@ -62,7 +63,7 @@ class ConvInput {
   /// The row that position t sees at p.
   const T* tap(std::int64_t b, std::int64_t p, std::int64_t t) const {
     if (!connected(b, p, t)) return zeros_.data();
-    if (p >= 0) return x_.data<T>() + b * x_.stride(0) + p * x_.stride(1);
+    if (p >= 0) return x_.row(b, p);
     return initial_state_ ? initial_state_ + (b * (width - 1) + p + width - 1) * channels
                           : zeros_.data();
   }
@@ -70,47 +71,51 @@ class ConvInput {
   const T* bias() const { return bias_ ? bias_ : zeros_.data(); }
 
  private:
-  const Tensor& x_;
+  const Rows<T> x_;
   const T* initial_state_;
   const std::int32_t* ids_;
   Scratch<T> zeros_, weight_;  // weight_: (w, d)
   const T* bias_;
 };
 
-template <class T>
-int lanes_left(std::int64_t c, std::int64_t end) {
-  return static_cast<int>(std::min<std::int64_t>(kLanes<T>, end - c));
+/// Calls f(c, lanes) for registers of channels: with the whole width as a constant, so that the
+/// compiler drops the partial loads, and once with what is left.
+template <class T, class F>
+void for_each_register(std::int64_t begin, std::int64_t end, F&& f) {
+  std::int64_t c = begin;
+  for (; c + kLanes<T> <= end; c += kLanes<T>) f(c, std::integral_constant<int, kLanes<T>>{});
+  if (c < end) f(c, static_cast<int>(end - c));
 }
 
+/// What position t sees: the rows of its taps, and the weights for them.
 template <class T, int W>
-using Taps = std::array<const T*, W>;
+struct Window {
+  const T* x[W];
+  const T* weight[W];
+  const T* bias;
 
-template <class T, int W>
-Taps<T, W> taps_of(const ConvInput<T>& in, std::int64_t b, std::int64_t t) {
-  Taps<T, W> taps;
-  for (int k = 0; k < W; ++k) taps[static_cast<std::size_t>(k)] = in.tap(b, t - (W - 1) + k, t);
-  return taps;
-}
-
-/// s for the channels [c, c + lanes).
-template <class T, int W>
-Vec<T> convolve(const ConvInput<T>& in, const Taps<T, W>& taps, std::int64_t c, int lanes) {
-  Vec<T> s = load(in.bias() + c, lanes);
-  for (int k = 0; k < W; ++k) {
-    s += load(in.weight(k) + c, lanes) * load(taps[static_cast<std::size_t>(k)] + c, lanes);
+  Window(const ConvInput<T>& in, std::int64_t b, std::int64_t t) : bias(in.bias()) {
+    for (int k = 0; k < W; ++k) {
+      x[k] = in.tap(b, t - (W - 1) + k, t);
+      weight[k] = in.weight(k);
+    }
   }
-  return s;
-}
+  /// s for the channels [c, c + lanes).
+  template <class Lanes>
+  Vec<T> convolve(std::int64_t c, Lanes lanes) const {
+    Vec<T> s = load(bias + c, lanes);
+    for (int k = 0; k < W; ++k) s += load(weight[k] + c, lanes) * load(x[k] + c, lanes);
+    return s;
+  }
+};
 
 template <class T, int W>
 void forward_row(const ConvInput<T>& in, std::int64_t b, std::int64_t t, T* y) {
-  const Taps<T, W> taps = taps_of<T, W>(in, b, t);
-  for (std::int64_t c = 0; c < in.channels; c += kLanes<T>) {
-    const int lanes = lanes_left<T>(c, in.channels);
-    Vec<T> s = convolve<T, W>(in, taps, c, lanes);
-    if (in.silu) s *= sigmoid<T>(s);
-    store(y + c, s, lanes);
-  }
+  const Window<T, W> window(in, b, t);
+  for_each_register<T>(0, in.channels, [&, silu = in.silu](std::int64_t c, auto lanes) {
+    const Vec<T> s = window.convolve(c, lanes);
+    store(y + c, silu ? s / (T(1) + exp<T>(-s)) : s, lanes);
+  });
 }
 
 /// The last w - 1 rows that the position behind the last would see.
@@ -134,13 +139,13 @@ std::int64_t piece_grain(std::int64_t length, std::int64_t channels) {
 template <class T, int W>
 void forward(const CausalConv1dForward& args, const ExecutionContext& ctx) {
   const ConvInput<T> in(args, ctx);
+  const Rows<T> y(args.y);
   const std::int64_t pieces = in.batch * in.blocks();
   parallel_for(pieces, piece_grain(in.length, in.channels), [&](std::int64_t i, std::int64_t end) {
     for (; i < end; ++i) {
       const std::int64_t b = i / in.blocks(), first = i % in.blocks() * kBlockRows;
-      T* y = args.y.data<T>() + b * args.y.stride(0);
       for (std::int64_t t = first; t < std::min(first + kBlockRows, in.length); ++t) {
-        forward_row<T, W>(in, b, t, y + t * args.y.stride(1));
+        forward_row<T, W>(in, b, t, y.row(b, t));
       }
     }
   });
@@ -155,6 +160,7 @@ class BackwardPiece {
   BackwardPiece(const ConvInput<T>& in, const CausalConv1dBackward& args, std::int64_t index)
       : in_(in),
         args_(args),
+        dy_(args.dy),
         b_(index / in.blocks()),
         begin_(index % in.blocks() * kBlockRows),
         end_(std::min(begin_ + kBlockRows, in.length)),
@@ -175,10 +181,9 @@ class BackwardPiece {
         }
       }
       if (!args_.dx.wanted()) continue;
-      const Tensor& dx = args_.dx.tensor;
+      const Rows<T> dx(args_.dx.tensor);
       for (std::int64_t p = begin_; p < end_; ++p) {
-        T* row = dx.data<T>() + b_ * dx.stride(0) + p * dx.stride(1);
-        put_input_gradient(p, c, panel_end, {row, args_.dx.accumulates()});
+        put_input_gradient(p, c, panel_end, {dx.row(b_, p), args_.dx.accumulates()});
       }
     }
   }
@@ -193,27 +198,23 @@ class BackwardPiece {
 
   template <bool kOwn>
   void find_ds(std::int64_t t, std::int64_t first, std::int64_t last, T* sums) {
-    const Taps<T, W> taps = taps_of<T, W>(in_, b_, t);
-    const T* dy = args_.dy.data<T>() + b_ * args_.dy.stride(0) + t * args_.dy.stride(1);
-    const auto add = [&](T* sum, const Vec<T>& x, int lanes) {
-      store(sum, load(sum, lanes) + x, lanes);
-    };
-    for (std::int64_t c = first; c < last; c += kLanes<T>) {
-      const int lanes = lanes_left<T>(c, last);
+    const Window<T, W> window(in_, b_, t);
+    const T* dy = dy_.row(b_, t);
+    T* ds_row_t = ds_row(t) - first;
+    const auto body = [&, silu = in_.silu, d = in_.channels](std::int64_t c, auto lanes) {
       Vec<T> ds = load(dy + c, lanes);
-      if (in_.silu) {
-        const Vec<T> s = convolve<T, W>(in_, taps, c, lanes), g = sigmoid<T>(s);
+      if (silu) {
+        const Vec<T> s = window.convolve(c, lanes), g = sigmoid<T>(s);
         ds *= g * (T(1) + s * (T(1) - g));
       }
-      store(ds_row(t) + (c - first), ds);
+      store(ds_row_t + c, ds);
       if constexpr (kOwn) {
-        for (int k = 0; k < W; ++k) {
-          const Vec<T> x = load(taps[static_cast<std::size_t>(k)] + c, lanes);
-          add(sums + k * in_.channels + c, ds * x, lanes);
-        }
-        add(sums + W * in_.channels + c, ds, lanes);
+        const auto add = [&](T* sum, const Vec<T>& x) { store(sum, load(sum, lanes) + x, lanes); };
+        for (int k = 0; k < W; ++k) add(sums + k * d + c, ds * load(window.x[k] + c, lanes));
+        add(sums + W * d + c, ds);
       }
-    }
+    };
+    for_each_register<T>(first, last, body);
   }
 
   /// The gradient of row p of the extended input: from the positions that see it, and from the
@@ -229,15 +230,14 @@ class BackwardPiece {
       weight[static_cast<std::size_t>(count++)] = in_.weight(p + W - 1 - t);
     }
     const T* dfinal = dfinal_row(p);
-    for (std::int64_t c = first; c < last; c += kLanes<T>) {
-      const int lanes = lanes_left<T>(c, last);
+    for_each_register<T>(first, last, [&](std::int64_t c, auto lanes) {
       Vec<T> sum = dfinal ? load(dfinal + c, lanes) : Vec<T>{};
       for (std::size_t k = 0; k < static_cast<std::size_t>(count); ++k) {
         sum += load(ds[k] + (c - first)) * load(weight[k] + c, lanes);
       }
       if (target.accumulate) sum += load(target.row + c, lanes);
       store(target.row + c, sum, lanes);
-    }
+    });
   }
 
   const T* dfinal_row(std::int64_t p) const {
@@ -250,6 +250,7 @@ class BackwardPiece {
 
   const ConvInput<T>& in_;
   const CausalConv1dBackward& args_;
+  const Rows<T> dy_;
   const std::int64_t b_, begin_, end_, ds_end_;
   alignas(64) T ds_[(kBlockRows + W - 1) * kPanel];
 };

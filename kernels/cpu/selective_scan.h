@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "core/scratch.h"
+#include "kernels/cpu/rows.h"
 #include "kernels/cpu/vector_math.h"
 #include "kernels/selective_scan.h"
 
@@ -22,28 +23,17 @@ inline constexpr int kTileChannels = 64 / static_cast<int>(sizeof(T));
 template <class T>
 inline constexpr int kTileVectors = kTileChannels<T> / kLanes<T>;
 
-/// (b, l, ...) seen as rows that start at strided places. Null where the tensor is undefined.
-template <class T>
-struct Rows {
-  T* data = nullptr;
-  std::int64_t batch_stride = 0, time_stride = 0;
-
-  Rows() = default;
-  explicit Rows(const Tensor& t) {
-    if (!t.defined()) return;
-    data = t.data<T>();
-    batch_stride = t.stride(0);
-    time_stride = t.stride(1);
-  }
-  T* row(std::int64_t b, std::int64_t t) const { return data + b * batch_stride + t * time_stride; }
-  explicit operator bool() const { return data != nullptr; }
-};
-
 /// Channels [channel, channel + count) of group `group`.
 struct ScanTile {
   std::int64_t channel = 0, group = 0;
   int count = 0;
 };
+
+/// A tile's part of an array over channels, null where there is none.
+template <class T>
+inline T* at_channel(T* p, const ScanTile& tile) {
+  return p ? p + tile.channel : nullptr;
+}
 
 /// The arguments of a scan as sizes and pointers.
 template <class T>
@@ -109,21 +99,24 @@ struct alignas(64) TileRow {
   Vec<T> v[kTileVectors<T>];
 };
 
+/// Register v of the `channels` values of a tile at p, zeros behind them; and back.
 template <class T>
-inline TileRow<T> load_row(const T* p, int channels) {
-  TileRow<T> r;
-  if (channels == kTileChannels<T>) {
-    std::memcpy(&r, p, sizeof r);
-  } else {
-    r = TileRow<T>{};
-    std::memcpy(&r, p, static_cast<std::size_t>(channels) * sizeof(T));
-  }
-  return r;
+inline Vec<T> load_part(const T* p, int v, int channels) {
+  const int first = v * kLanes<T>;
+  if (channels == kTileChannels<T>) return load(p + first);
+  return load(p + first, std::clamp(channels - first, 0, kLanes<T>));
 }
-
 template <class T>
-inline void store_row(T* p, const TileRow<T>& r, int channels) {
-  std::memcpy(p, &r, static_cast<std::size_t>(channels) * sizeof(T));
+inline void store_part(T* p, int v, int channels, const Vec<T>& x) {
+  const int first = v * kLanes<T>;
+  if (channels == kTileChannels<T>) return store(p + first, x);
+  store(p + first, x, std::clamp(channels - first, 0, kLanes<T>));
+}
+template <class T>
+inline TileRow<T> load_row_or_zero(const T* p, int channels) {
+  TileRow<T> r{};
+  for (int v = 0; p && v < kTileVectors<T>; ++v) r.v[v] = load_part(p, v, channels);
+  return r;
 }
 
 /// Copies a tile's part of a (d, n) array to rows[n], and back.
@@ -169,16 +162,17 @@ void ScanChunk<T>::read(const ScanProblem<T>& p, std::int64_t b, const ScanTile&
   B_stride = p.B.time_stride;
   C_stride = p.C.time_stride;
   any_reset = false;
-  const TileRow<T> bias =
-      p.delta_bias ? load_row(p.delta_bias + tile.channel, tile.count) : TileRow<T>{};
+  const TileRow<T> bias = load_row_or_zero(at_channel(p.delta_bias, tile), tile.count);
   for (int t = 0; t < count; ++t) {
     reset[t] = p.resets(b, first + t);
     any_reset = any_reset || reset[t];
-    u[t] = load_row(p.u.row(b, first + t) + tile.channel, tile.count);
-    x[t] = load_row(p.delta.row(b, first + t) + tile.channel, tile.count);
+    const T* u_row = p.u.row(b, first + t) + tile.channel;
+    const T* delta_row = p.delta.row(b, first + t) + tile.channel;
     for (int v = 0; v < kTileVectors<T>; ++v) {
-      x[t].v[v] += bias.v[v];
-      dt[t].v[v] = p.delta_softplus ? softplus<T>(x[t].v[v]) : x[t].v[v];
+      const Vec<T> delta = load_part(delta_row, v, tile.count) + bias.v[v];
+      x[t].v[v] = delta;
+      u[t].v[v] = load_part(u_row, v, tile.count);
+      dt[t].v[v] = p.delta_softplus ? softplus<T>(delta) : delta;
       dtu[t].v[v] = dt[t].v[v] * u[t].v[v];
     }
   }

@@ -14,15 +14,11 @@ struct GradientRows {
   explicit GradientRows(const Gradient& g) : accumulate(g.accumulates()) {
     if (g.wanted()) rows = Rows<T>(g.tensor);
   }
-  void put(std::int64_t b, std::int64_t t, const ScanTile& tile, const TileRow<T>& value) const {
+  /// Writes register v of a row.
+  void put(std::int64_t b, std::int64_t t, const ScanTile& tile, int v, const Vec<T>& value) const {
     if (!rows) return;
     T* place = rows.row(b, t) + tile.channel;
-    TileRow<T> sum = value;
-    if (accumulate) {
-      const TileRow<T> old = load_row(place, tile.count);
-      for (int v = 0; v < kTileVectors<T>; ++v) sum.v[v] += old.v[v];
-    }
-    store_row(place, sum, tile.count);
+    store_part(place, v, tile.count, accumulate ? value + load_part(place, v, tile.count) : value);
   }
 };
 

@@ -103,15 +103,18 @@ class ForwardTile {
   }
   void put_outputs() {
     if (!y_rows_) return;
-    const TileRow<T> D = p_.D ? load_row(p_.D + tile_.channel, tile_.count) : TileRow<T>{};
+    const TileRow<T> D = load_row_or_zero(at_channel(p_.D, tile_), tile_.count);
     for (int t = 0; t < chunk_.count; ++t) {
-      TileRow<T> y = sum_[t];
-      for (int v = 0; v < kTileVectors<T>; ++v) y.v[v] += D.v[v] * chunk_.u[t].v[v];
-      if (p_.z) {
-        const TileRow<T> z = load_row(p_.z.row(b_, chunk_.begin + t) + tile_.channel, tile_.count);
-        for (int v = 0; v < kTileVectors<T>; ++v) y.v[v] *= z.v[v] * sigmoid<T>(z.v[v]);
+      T* y_row = y_rows_.row(b_, chunk_.begin + t) + tile_.channel;
+      const T* z_row = p_.z ? p_.z.row(b_, chunk_.begin + t) + tile_.channel : nullptr;
+      for (int v = 0; v < kTileVectors<T>; ++v) {
+        Vec<T> y = sum_[t].v[v] + D.v[v] * chunk_.u[t].v[v];
+        if (z_row) {
+          const Vec<T> z = load_part(z_row, v, tile_.count);
+          y *= z * sigmoid<T>(z);
+        }
+        store_part(y_row, v, tile_.count, y);
       }
-      store_row(y_rows_.row(b_, chunk_.begin + t) + tile_.channel, y, tile_.count);
     }
   }
 

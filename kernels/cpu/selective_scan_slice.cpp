@@ -87,13 +87,15 @@ void BackwardSlice<T>::read_chunk(std::int64_t i, std::int64_t begin, std::int64
   const ScanTile where = tile(i);
   chunk_.read(p_, b_, where, begin, end);
   for (int t = 0; t < chunk_.count; ++t) {
-    dy_[t] = load_row(problem_.dy.row(b_, begin + t) + where.channel, where.count);
-    if (!p_.z) continue;
-    const TileRow<T> z = load_row(p_.z.row(b_, begin + t) + where.channel, where.count);
+    const T* dy_row = problem_.dy.row(b_, begin + t) + where.channel;
+    const T* z_row = p_.z ? p_.z.row(b_, begin + t) + where.channel : nullptr;
     for (int v = 0; v < kTileVectors<T>; ++v) {
-      const Vec<T> s = sigmoid<T>(z.v[v]);
-      dz_by_y_[t].v[v] = dy_[t].v[v] * s * (T(1) + z.v[v] * (T(1) - s));
-      dy_[t].v[v] *= z.v[v] * s;
+      const Vec<T> dy = load_part(dy_row, v, where.count);
+      dy_[t].v[v] = dy;
+      if (!z_row) continue;
+      const Vec<T> z = load_part(z_row, v, where.count), s = sigmoid<T>(z);
+      dz_by_y_[t].v[v] = dy * s * (T(1) + z * (T(1) - s));
+      dy_[t].v[v] = dy * z * s;
     }
   }
 }
@@ -184,21 +186,21 @@ void BackwardSlice<T>::carry_block(std::int64_t i, int v, std::int64_t n) {
 template <class T>
 void BackwardSlice<T>::put_rows(std::int64_t i) {
   const ScanTile where = tile(i);
-  const TileRow<T> D = p_.D ? load_row(p_.D + where.channel, where.count) : TileRow<T>{};
+  const TileRow<T> D = load_row_or_zero(at_channel(p_.D, where), where.count);
   for (int t = 0; t < chunk_.count; ++t) {
-    TileRow<T> du, ddelta, dz;
+    const std::int64_t at = chunk_.begin + t;
     for (int v = 0; v < kTileVectors<T>; ++v) {
       const Vec<T> u = chunk_.u[t].v[v], x = chunk_.x[t].v[v], dy = dy_[t].v[v];
-      du.v[v] = ddtu_[t].v[v] * chunk_.dt[t].v[v] + D.v[v] * dy;
-      ddelta.v[v] = ddt_[t].v[v] + ddtu_[t].v[v] * u;
-      if (p_.delta_softplus) ddelta.v[v] *= x > T(20) ? broadcast(T(1)) : sigmoid<T>(x);
-      if (p_.z) dz.v[v] = dz_by_y_[t].v[v] * (y_[t].v[v] + D.v[v] * u);
+      Vec<T> ddelta = ddt_[t].v[v] + ddtu_[t].v[v] * u;
+      if (p_.delta_softplus) ddelta *= x > T(20) ? broadcast(T(1)) : sigmoid<T>(x);
       dD_[i].v[v] += dy * u;
-      ddelta_bias_[i].v[v] += ddelta.v[v];
+      ddelta_bias_[i].v[v] += ddelta;
+      problem_.du.put(b_, at, where, v, ddtu_[t].v[v] * chunk_.dt[t].v[v] + D.v[v] * dy);
+      problem_.ddelta.put(b_, at, where, v, ddelta);
+      if (p_.z) {
+        problem_.dz.put(b_, at, where, v, dz_by_y_[t].v[v] * (y_[t].v[v] + D.v[v] * u));
+      }
     }
-    problem_.du.put(b_, chunk_.begin + t, where, du);
-    problem_.ddelta.put(b_, chunk_.begin + t, where, ddelta);
-    if (p_.z) problem_.dz.put(b_, chunk_.begin + t, where, dz);
   }
 }
 
@@ -220,8 +222,10 @@ void BackwardSlice<T>::put_tile_sums(std::int64_t segment) {
     const std::int64_t channel = (b_ * problem_.cut.count + segment) * p_.channels + where.channel;
     store_states(problem_.dA + channel * p_.states, p_.states, where.count,
                  dA_.data() + i * p_.states);
-    store_row(problem_.dD + channel, dD_[i], where.count);
-    store_row(problem_.ddelta_bias + channel, ddelta_bias_[i], where.count);
+    for (int v = 0; v < kTileVectors<T>; ++v) {
+      store_part(problem_.dD + channel, v, where.count, dD_[i].v[v]);
+      store_part(problem_.ddelta_bias + channel, v, where.count, ddelta_bias_[i].v[v]);
+    }
     if (segment == 0) {
       store_states(problem_.dinitial_state + (b_ * p_.channels + where.channel) * p_.states,
                    p_.states, where.count, carry() + i * p_.states);

@@ -26,7 +26,8 @@ struct VectorTraits;
 template <>
 struct VectorTraits<float> {
   using Type = float __attribute__((vector_size(kVectorBytes)));
-  using Bits = std::int32_t __attribute__((vector_size(kVectorBytes)));
+  using Int = std::int32_t;
+  using Bits = Int __attribute__((vector_size(kVectorBytes)));
   static constexpr int kMantissaBits = 23, kExponentBias = 127;
   // 2^f = 1 + f c0 + f^2 c1 + ... on [-1/2, 1/2]: the polynomial of least relative error (2e-9)
   // among those that are exact at 0, where the decays of slow states lie.
@@ -38,7 +39,8 @@ struct VectorTraits<float> {
 template <>
 struct VectorTraits<double> {
   using Type = double __attribute__((vector_size(kVectorBytes)));
-  using Bits = std::int64_t __attribute__((vector_size(kVectorBytes)));
+  using Int = std::int64_t;
+  using Bits = Int __attribute__((vector_size(kVectorBytes)));
   static constexpr int kMantissaBits = 52, kExponentBias = 1023;
   // ln(2)^k / k!: the Taylor polynomial, off by 4e-18 at most.
   static constexpr std::array<double, 13> kExp2 = [] {
@@ -95,52 +97,48 @@ inline T sum_lanes(const Vec<T>& x) {
   return part[0];
 }
 
-template <class T>
-inline Vec<T> clamp(const Vec<T>& x, T low, T high) {
-  const Vec<T> y = x < low ? broadcast(low) : x;  // keeps NaN
-  return y > high ? broadcast(high) : y;
-}
-
 /// Adding this rounds to an integer k (1.5 * 2^mantissa leaves no bits for less) and leaves k plus
 /// the exponent bias in the low bits of the sum.
 template <class T>
 inline constexpr T kRounder = T(3) * T(std::int64_t{1} << (VectorTraits<T>::kMantissaBits - 1)) +
                               T(VectorTraits<T>::kExponentBias);
 
-/// 2^(f + k) for |f| <= 1/2 and shifted = k + kRounder, -bias <= k <= bias + 1.
+/// 2^(f + k) for |f| <= 1/2 and shifted = k + kRounder.
 template <class T>
 inline Vec<T> exp2_of_parts(const Vec<T>& f, const Vec<T>& shifted) {
   using Traits = VectorTraits<T>;
   Vec<T> p = broadcast(Traits::kExp2.back());
   for (std::size_t k = Traits::kExp2.size() - 1; k-- > 0;) p = p * f + Traits::kExp2[k];
   p = p * f + T(1);
-  // the low bits, shifted into the exponent, are the power of two; a product keeps NaN as it is
-  const auto scale = std::bit_cast<typename Traits::Bits>(shifted) << Traits::kMantissaBits;
-  return p * std::bit_cast<Vec<T>>(scale);
+  // Exponents run from 0 (zero) to 2 bias + 1 (infinity). Floats are ordered like their bits, and
+  // a minimum of integers is one instruction where that of floats, for NaN's sake, is two.
+  constexpr auto kLowest = std::bit_cast<typename Traits::Int>(kRounder<T> - Traits::kExponentBias);
+  constexpr auto kHighest = kLowest + 2 * Traits::kExponentBias + 1;
+  auto bits = std::bit_cast<typename Traits::Bits>(shifted);
+  bits = bits > kLowest ? bits : kLowest - typename Traits::Bits{};
+  bits = bits > kHighest ? kHighest - typename Traits::Bits{} : bits;
+  return p * std::bit_cast<Vec<T>>(bits << Traits::kMantissaBits);
 }
 
-/// 2^x to 1 ulp (f32), 2 ulp (f64). Exact at 0. Results below the smallest normal number are 0.
+/// 2^x to 1 ulp. Exact at 0. Results below the smallest normal number are 0; an x that is not
+/// finite gives NaN.
 template <class T>
 inline Vec<T> exp2(const Vec<T>& x) {
-  constexpr T kBias = VectorTraits<T>::kExponentBias;
-  const Vec<T> y = clamp<T>(x, -kBias, kBias + 1);
-  const Vec<T> shifted = y + kRounder<T>;
-  return exp2_of_parts<T>(y - (shifted - kRounder<T>), shifted);
+  const Vec<T> shifted = x + kRounder<T>;
+  return exp2_of_parts<T>(x - (shifted - kRounder<T>), shifted);
 }
 
 inline constexpr long double kLog2E = 1.442695040888963407359924681001892137L;
 inline constexpr long double kLn2 = 0.693147180559945309417232121458176568L;
 
-/// e^x to 2 ulp, as exp2.
+/// e^x, as exp2.
 template <class T>
 inline Vec<T> exp(const Vec<T>& x) {
   // ln 2 in two parts, the first short enough that its products with integers are exact
   constexpr T kHigh = T(sizeof(T) == 4 ? 0x1.62e4p-1 : 0x1.62e42fefap-1), kLow = T(kLn2 - kHigh);
-  constexpr T kBias = VectorTraits<T>::kExponentBias;
-  const Vec<T> y = clamp<T>(x, T(-kBias * kLn2), T((kBias + 1) * kLn2));
-  const Vec<T> shifted = y * T(kLog2E) + kRounder<T>;
+  const Vec<T> shifted = x * T(kLog2E) + kRounder<T>;
   const Vec<T> k = shifted - kRounder<T>;
-  return exp2_of_parts<T>(((y - k * kHigh) - k * kLow) * T(kLog2E), shifted);
+  return exp2_of_parts<T>(((x - k * kHigh) - k * kLow) * T(kLog2E), shifted);
 }
 
 /// 1 / (1 + e^-x)
