@@ -221,8 +221,8 @@ class BackwardPiece {
   /// final state.
   void put_input_gradient(std::int64_t p, std::int64_t first, std::int64_t last,
                           const Target& target) {
-    std::array<const T*, W> ds;
-    std::array<const T*, W> weight;
+    std::array<const T*, W> ds{};
+    std::array<const T*, W> weight{};
     int count = 0;
     for (std::int64_t t = std::max<std::int64_t>(p, 0); t < std::min(p + W, in_.length); ++t) {
       if (!in_.connected(b_, p, t)) continue;
