@@ -25,7 +25,8 @@ double relative_error(std::span<const T> got, std::span<const double> expected) 
   for (const double e : expected) scale = std::max(scale, std::abs(e));
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const double error = std::abs(static_cast<double>(got[i]) - expected[i]);
-    if (!(error <= worst)) worst = error;
+    if (std::isnan(error)) return error;
+    worst = std::max(worst, error);
   }
   return scale > 0 ? worst / scale : worst;
 }
