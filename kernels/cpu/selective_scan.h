@@ -8,6 +8,7 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
 #include "core/scratch.h"
 #include "kernels/cpu/rows.h"
@@ -143,7 +144,6 @@ struct ScanChunk {
   int count = 0;                       // of positions
   const T *B = nullptr, *C = nullptr;  // rows of the first position
   std::int64_t B_stride = 0, C_stride = 0;
-  bool any_reset = false;
   bool reset[kScanChunk];
   TileRow<T> x[kScanChunk];  // delta + bias
   TileRow<T> u[kScanChunk], dt[kScanChunk], dtu[kScanChunk];
@@ -161,11 +161,9 @@ void ScanChunk<T>::read(const ScanProblem<T>& p, std::int64_t b, const ScanTile&
   C = p.C.row(b, first) + tile.group * p.C_group_stride;
   B_stride = p.B.time_stride;
   C_stride = p.C.time_stride;
-  any_reset = false;
   const TileRow<T> bias = load_row_or_zero(at_channel(p.delta_bias, tile), tile.count);
   for (int t = 0; t < count; ++t) {
     reset[t] = p.resets(b, first + t);
-    any_reset = any_reset || reset[t];
     const T* u_row = p.u.row(b, first + t) + tile.channel;
     const T* delta_row = p.delta.row(b, first + t) + tile.channel;
     for (int v = 0; v < kTileVectors<T>; ++v) {
@@ -178,12 +176,26 @@ void ScanChunk<T>::read(const ScanProblem<T>& p, std::int64_t b, const ScanTile&
   }
 }
 
-/// log2(e) A of a tile, as rows[n]: exp(dt A) = 2^(dt rows[n]).
+/// A of one n for the channels of a tile: exp(dt A) = at(v).power(dt).
 template <class T>
-inline void load_decay_rates(const ScanProblem<T>& p, const ScanTile& tile, TileRow<T>* rows) {
-  load_states(p.A + tile.channel * p.states, p.states, tile.count, rows);
-  T* lanes = reinterpret_cast<T*>(rows);
-  for (std::int64_t i = 0; i < p.states * kTileChannels<T>; ++i) lanes[i] *= T(kLog2E);
+struct DecayRow {
+  TileRow<T> high, low;
+  Exponent<T> at(int v) const { return {high.v[v], low.v[v]}; }
+};
+
+/// `A`: the tile's rows[n] of A.
+template <class T>
+inline void find_decays(const TileRow<T>* A, std::int64_t states, DecayRow<T>* decays) {
+  using Wide = std::conditional_t<sizeof(T) == 4, double, long double>;
+  for (std::int64_t n = 0; n < states; ++n) {
+    for (int v = 0; v < kTileVectors<T>; ++v) {
+      for (int i = 0; i < kLanes<T>; ++i) {
+        const Wide exact = static_cast<Wide>(A[n].v[v][i]) * static_cast<Wide>(kLog2E);
+        decays[n].high.v[v][i] = static_cast<T>(exact);
+        decays[n].low.v[v][i] = static_cast<T>(exact - static_cast<T>(exact));
+      }
+    }
+  }
 }
 
 /// Time cut into `count` segments of `length` positions (the last may be shorter).

@@ -83,7 +83,8 @@ class BackwardSlice {
   const BackwardProblem<T>& problem_;
   const ScanProblem<T>& p_;
   std::int64_t b_, group_, slice_, first_tile_, tiles_;
-  Scratch<TileRow<T>> rates_, carry_, dA_;          // [tile][n]
+  Scratch<TileRow<T>> A_, carry_, dA_;              // [tile][n]
+  Scratch<DecayRow<T>> decays_;                     // [tile][n]
   Scratch<TileRow<T>> dD_, ddelta_bias_, elapsed_;  // [tile]
   Scratch<Vec<T>> dB_, dC_;                         // [t][n], lanes not yet summed
   TileRow<T> state_[kMaxScanStates];                // entering the chunk

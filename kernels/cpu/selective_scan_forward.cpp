@@ -5,7 +5,7 @@
 //
 // Per chunk of a tile: softplus, dt u and the gate, vectors over channels; then for each block of
 // states a walk through time with the states in registers, one exp2 per update. Scratch: about
-// 40 kB per thread, on the stack; with segments, (b, tiles, segments, n) states.
+// 60 kB per thread, on the stack; with segments, (b, tiles, segments, n) states.
 #include "core/parallel.h"
 #include "kernels/cpu/selective_scan.h"
 
@@ -15,12 +15,13 @@ namespace {
 
 /// Advances N states of register v through a chunk and, if there is a y, adds C h to it.
 template <class T, int N, bool kOutput>
-void advance(const ScanChunk<T>& c, int v, std::int64_t n, const TileRow<T>* rates,
+void advance(const ScanChunk<T>& c, int v, std::int64_t n, const DecayRow<T>* decays,
              TileRow<T>* state, TileRow<T>* y) {
-  Vec<T> h[N], rate[N];
+  Vec<T> h[N];
+  Exponent<T> decay[N];
   for (int i = 0; i < N; ++i) {
     h[i] = state[n + i].v[v];
-    rate[i] = rates[n + i].v[v];
+    decay[i] = decays[n + i].at(v);
   }
   const T *B = c.B + n, *C = c.C + n;
   for (int t = 0; t < c.count; ++t, B += c.B_stride, C += c.C_stride) {
@@ -30,7 +31,7 @@ void advance(const ScanChunk<T>& c, int v, std::int64_t n, const TileRow<T>* rat
     const Vec<T> dt = c.dt[t].v[v], dtu = c.dtu[t].v[v];
     Vec<T> sum{};
     for (int i = 0; i < N; ++i) {
-      h[i] = exp2<T>(dt * rate[i]) * h[i] + dtu * B[i];
+      h[i] = decay[i].power(dt) * h[i] + dtu * B[i];
       if constexpr (kOutput) sum += h[i] * C[i];
     }
     if constexpr (kOutput) y[t].v[v] += sum;
@@ -44,7 +45,8 @@ class ForwardTile {
  public:
   ForwardTile(const ScanProblem<T>& p, const Rows<T>& y, std::int64_t b, std::int64_t index)
       : p_(p), y_rows_(y), b_(b), tile_(p.tile(index)) {
-    load_decay_rates(p, tile_, rates_);
+    load_states(p.A + tile_.channel * p.states, p.states, tile_.count, state_);
+    find_decays(state_, p.states, decays_);
   }
   void start_from_zero() { std::fill_n(state_, p_.states, TileRow<T>{}); }
   void start_from(const TileRow<T>* state) { std::copy_n(state, p_.states, state_); }
@@ -59,7 +61,7 @@ class ForwardTile {
   void add_decayed(const TileRow<T>* state, const TileRow<T>& elapsed, TileRow<T>* sum) const {
     for (std::int64_t n = 0; n < p_.states; ++n) {
       for (int v = 0; v < kTileVectors<T>; ++v) {
-        sum[n].v[v] += exp2<T>(elapsed.v[v] * rates_[n].v[v]) * state[n].v[v];
+        sum[n].v[v] += decays_[n].at(v).power(elapsed.v[v]) * state[n].v[v];
       }
     }
   }
@@ -81,7 +83,7 @@ class ForwardTile {
       }
       for (int v = 0; v < kTileVectors<T>; ++v) {
         for_each_state_block<4>(p_.states, [&](std::int64_t n, auto block) {
-          advance<T, block.value, kOutput>(chunk_, v, n, rates_, state_, sum_);
+          advance<T, block.value, kOutput>(chunk_, v, n, decays_, state_, sum_);
         });
       }
       if constexpr (kOutput) {
@@ -123,7 +125,8 @@ class ForwardTile {
   const std::int64_t b_;
   const ScanTile tile_;
   TileRow<T> elapsed_;
-  TileRow<T> rates_[kMaxScanStates], state_[kMaxScanStates];
+  DecayRow<T> decays_[kMaxScanStates];
+  TileRow<T> state_[kMaxScanStates];
   ScanChunk<T> chunk_;
   TileRow<T> sum_[kScanChunk];
 };

@@ -13,17 +13,20 @@ BackwardSlice<T>::BackwardSlice(const BackwardProblem<T>& problem, std::int64_t 
       first_tile_(group_ * p_.tiles_per_group + slice_ * p_.tiles_per_group / problem.slices),
       tiles_(group_ * p_.tiles_per_group + (slice_ + 1) * p_.tiles_per_group / problem.slices -
              first_tile_),
-      rates_(tiles_ * p_.states, ctx),
+      A_(tiles_ * p_.states, ctx),
       carry_(tiles_ * p_.states, ctx),
       dA_(tiles_ * p_.states, ctx),
+      decays_(tiles_ * p_.states, ctx),
       dD_(tiles_, ctx),
       ddelta_bias_(tiles_, ctx),
       elapsed_(tiles_, ctx),
       dB_(kScanChunk * p_.states, ctx),
       dC_(kScanChunk * p_.states, ctx) {
   for (std::int64_t i = 0; i < tiles_; ++i) {
-    load_decay_rates(p_, tile(i), rates_.data() + i * p_.states);
+    load_states(p_.A + tile(i).channel * p_.states, p_.states, tile(i).count,
+                A_.data() + i * p_.states);
   }
+  find_decays(A_.data(), tiles_ * p_.states, decays_.data());
 }
 
 template <class T>
@@ -75,7 +78,7 @@ void BackwardSlice<T>::add_decayed(const TileRow<T>* leaving, const TileRow<T>* 
                                    TileRow<T>* sum) const {
   for (std::int64_t i = 0; i < carry_size(); ++i) {
     for (int v = 0; v < kTileVectors<T>; ++v) {
-      sum[i].v[v] += exp2<T>(elapsed[i / p_.states].v[v] * rates_[i].v[v]) * leaving[i].v[v];
+      sum[i].v[v] += decays_[i].at(v).power(elapsed[i / p_.states].v[v]) * leaving[i].v[v];
     }
   }
 }
@@ -122,26 +125,32 @@ void BackwardSlice<T>::walk_tile(std::int64_t i, std::int64_t begin, std::int64_
 template <class T>
 template <int N>
 void BackwardSlice<T>::walk_block(std::int64_t i, int v, std::int64_t n) {
-  Vec<T> h[kScanChunk + 1][N], decay[kScanChunk][N];  // h[t + 1] is the state after position t
-  const TileRow<T>* rates = rates_.data() + i * p_.states + n;
-  for (int k = 0; k < N; ++k) h[0][k] = state_[n + k].v[v];
+  // decay = exp(dt A), kept = decay h[t - 1]; both zero at a reset, whatever h[t - 1] is
+  Vec<T> decay[kScanChunk][N], kept[kScanChunk][N], h[N];
+  Exponent<T> exponent[N];
+  for (int k = 0; k < N; ++k) {
+    h[k] = state_[n + k].v[v];
+    exponent[k] = decays_[i * p_.states + n + k].at(v);
+  }
   const T *B = chunk_.B + n, *C = chunk_.C + n;
   for (int t = 0; t < chunk_.count; ++t, B += chunk_.B_stride, C += chunk_.C_stride) {
     const Vec<T> dt = chunk_.dt[t].v[v], dtu = chunk_.dtu[t].v[v];
     Vec<T> sum{};
     for (int k = 0; k < N; ++k) {
-      decay[t][k] = chunk_.reset[t] ? Vec<T>{} : exp2<T>(dt * rates[k].v[v]);
-      h[t + 1][k] = decay[t][k] * h[t][k] + dtu * B[k];
-      sum += h[t + 1][k] * C[k];
+      decay[t][k] = chunk_.reset[t] ? Vec<T>{} : exponent[k].power(dt);
+      kept[t][k] = chunk_.reset[t] ? Vec<T>{} : decay[t][k] * h[k];
+      h[k] = kept[t][k] + dtu * B[k];
+      sum += h[k] * C[k];
     }
     y_[t].v[v] += sum;
   }
 
+  const TileRow<T>* A = A_.data() + i * p_.states + n;
   TileRow<T>*carry = carry_.data() + i * p_.states + n, *dA = dA_.data() + i * p_.states + n;
   Vec<T> next[N], dA_sum[N];  // next: the gradient of h[t] through h[t + 1]
   for (int k = 0; k < N; ++k) {
     next[k] = carry[k].v[v];
-    dA_sum[k] = dA[k].v[v];
+    dA_sum[k] = Vec<T>{};
   }
   for (int t = chunk_.count - 1; t >= 0; --t) {
     B -= chunk_.B_stride;
@@ -151,33 +160,33 @@ void BackwardSlice<T>::walk_block(std::int64_t i, int v, std::int64_t n) {
     Vec<T> dtu_sum{}, dt_sum{};
     for (int k = 0; k < N; ++k) {
       const Vec<T> dh = next[k] + dy * C[k];
-      const Vec<T> by_decay = dh * (decay[t][k] * h[t][k]);  // gradient of dt A
-      dC[k] += dy * h[t + 1][k];
+      const Vec<T> by_decay = dh * kept[t][k];  // gradient of dt A
+      dC[k] += dy * (kept[t][k] + dtu * B[k]);
       dB[k] += dh * dtu;
       dtu_sum += dh * B[k];
-      dt_sum += by_decay * rates[k].v[v];
+      dt_sum += by_decay * A[k].v[v];
       dA_sum[k] += by_decay * dt;
-      next[k] = dh * decay[t][k];
+      next[k] = chunk_.reset[t] ? Vec<T>{} : dh * decay[t][k];
     }
     ddtu_[t].v[v] += dtu_sum;
-    ddt_[t].v[v] += dt_sum * T(kLn2);  // the rates are in units of log2(e)
+    ddt_[t].v[v] += dt_sum;
   }
   for (int k = 0; k < N; ++k) {
     carry[k].v[v] = next[k];
-    dA[k].v[v] = dA_sum[k];
+    dA[k].v[v] += dA_sum[k];  // chunk by chunk: smaller errors than one long sum
   }
 }
 
 template <class T>
 template <int N>
 void BackwardSlice<T>::carry_block(std::int64_t i, int v, std::int64_t n) {
-  const TileRow<T>* rates = rates_.data() + i * p_.states + n;
+  const DecayRow<T>* decays = decays_.data() + i * p_.states + n;
   TileRow<T>* carry = carry_.data() + i * p_.states + n;
   for (int t = chunk_.count - 1; t >= 0; --t) {
     const T* C = chunk_.C + t * chunk_.C_stride + n;
     for (int k = 0; k < N; ++k) {
-      const Vec<T> decay = chunk_.reset[t] ? Vec<T>{} : exp2<T>(chunk_.dt[t].v[v] * rates[k].v[v]);
-      carry[k].v[v] = decay * (carry[k].v[v] + dy_[t].v[v] * C[k]);
+      const Vec<T> dh = carry[k].v[v] + dy_[t].v[v] * C[k];
+      carry[k].v[v] = chunk_.reset[t] ? Vec<T>{} : decays[k].at(v).power(chunk_.dt[t].v[v]) * dh;
     }
   }
 }
@@ -187,20 +196,25 @@ template <class T>
 void BackwardSlice<T>::put_rows(std::int64_t i) {
   const ScanTile where = tile(i);
   const TileRow<T> D = load_row_or_zero(at_channel(p_.D, where), where.count);
+  TileRow<T> dD{}, dbias{};
   for (int t = 0; t < chunk_.count; ++t) {
     const std::int64_t at = chunk_.begin + t;
     for (int v = 0; v < kTileVectors<T>; ++v) {
       const Vec<T> u = chunk_.u[t].v[v], x = chunk_.x[t].v[v], dy = dy_[t].v[v];
       Vec<T> ddelta = ddt_[t].v[v] + ddtu_[t].v[v] * u;
       if (p_.delta_softplus) ddelta *= x > T(20) ? broadcast(T(1)) : sigmoid<T>(x);
-      dD_[i].v[v] += dy * u;
-      ddelta_bias_[i].v[v] += ddelta;
+      dD.v[v] += dy * u;
+      dbias.v[v] += ddelta;
       problem_.du.put(b_, at, where, v, ddtu_[t].v[v] * chunk_.dt[t].v[v] + D.v[v] * dy);
       problem_.ddelta.put(b_, at, where, v, ddelta);
       if (p_.z) {
         problem_.dz.put(b_, at, where, v, dz_by_y_[t].v[v] * (y_[t].v[v] + D.v[v] * u));
       }
     }
+  }
+  for (int v = 0; v < kTileVectors<T>; ++v) {
+    dD_[i].v[v] += dD.v[v];
+    ddelta_bias_[i].v[v] += dbias.v[v];
   }
 }
 

@@ -120,18 +120,25 @@ inline Vec<T> exp2_of_parts(const Vec<T>& f, const Vec<T>& shifted) {
   return p * std::bit_cast<Vec<T>>(bits << Traits::kMantissaBits);
 }
 
-/// 2^x to 1 ulp. Exact at 0. Results below the smallest normal number are 0; an x that is not
-/// finite gives NaN.
-template <class T>
-inline Vec<T> exp2(const Vec<T>& x) {
-  const Vec<T> shifted = x + kRounder<T>;
-  return exp2_of_parts<T>(x - (shifted - kRounder<T>), shifted);
-}
-
 inline constexpr long double kLog2E = 1.442695040888963407359924681001892137L;
 inline constexpr long double kLn2 = 0.693147180559945309417232121458176568L;
 
-/// e^x, as exp2.
+/// A factor a, as log2(e) a in two parts, for powers e^(a x). The second part matters because a is
+/// the same for all x: rounding it once would bias every power of a long product alike.
+template <class T>
+struct Exponent {
+  Vec<T> high, low;
+
+  /// e^(a x) to 1 ulp where the product is fused. Exact at 0. Results below the smallest normal
+  /// number are 0; arguments that are not finite give NaN.
+  Vec<T> power(const Vec<T>& x) const {
+    const Vec<T> shifted = x * high + kRounder<T>;
+    const Vec<T> f = x * high - (shifted - kRounder<T>)+x * low;
+    return exp2_of_parts<T>(f, shifted);
+  }
+};
+
+/// e^x, likewise.
 template <class T>
 inline Vec<T> exp(const Vec<T>& x) {
   // ln 2 in two parts, the first short enough that its products with integers are exact
@@ -147,16 +154,19 @@ inline Vec<T> sigmoid(const Vec<T>& x) {
   return T(1) / (T(1) + exp<T>(-x));
 }
 
-/// log(1 + e^x), x itself beyond 20. Relative accuracy of a few ulp down to the smallest results.
+/// log(1 + e^x), x itself beyond 20. Relative accuracy of 1 or 2 ulp down to the smallest results.
 template <class T>
 inline Vec<T> softplus(const Vec<T>& x) {
-  // log(1 + e^x) = max(x, 0) + log1p(e), e = e^-|x|; log1p(e) = 2 atanh(s), s = e / (2 + e) <= 1/3
+  // log(1 + e^x) = max(x, 0) + log1p(e) with e = e^-|x|. With s = e / (2 + e) <= 1/3,
+  // log1p(e) = 2 atanh(s) = 2 s + s r, r = 2 s^2 / 3 + 2 s^4 / 5 + ..; and 2 s = e - s e, so that
+  // rounding errors of s weigh little: log1p(e) = e - s (e - r)
   const Vec<T> e = exp<T>(x < T(0) ? x : -x);
   const Vec<T> s = e / (T(2) + e), s2 = s * s;
   constexpr int kTerms = VectorTraits<T>::kLog1pTerms;
-  Vec<T> sum = broadcast(T(2) / T(2 * kTerms + 1));
-  for (int k = kTerms - 1; k >= 0; --k) sum = sum * s2 + T(2) / T(2 * k + 1);
-  return x > T(20) ? x : (x > T(0) ? x : Vec<T>{}) + s * sum;
+  Vec<T> r = broadcast(T(2) / T(2 * kTerms + 1));
+  for (int k = kTerms - 1; k >= 1; --k) r = r * s2 + T(2) / T(2 * k + 1);
+  const Vec<T> log1p = e - s * (e - r * s2);
+  return x > T(20) ? x : (x > T(0) ? x : Vec<T>{}) + log1p;
 }
 
 }  // namespace krait::cpu
