@@ -3,8 +3,10 @@
 function(krait_options target)
   target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow
       -Wnon-virtual-dtor -Woverloaded-virtual -Wno-missing-field-initializers>)
-  # g++ 12 sees a false overlap in `"text" + std::string` (GCC bug 105651).
-  target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-restrict>)
+  # g++ 12 sees a false overlap in `"text" + std::string` (GCC bug 105651), g++ 13 false bounds and
+  # uninitialised reads behind branches that it has vectorised.
+  target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:
+                         -Wno-restrict -Wno-array-bounds -Wno-maybe-uninitialized>)
   # No result changes, but sqrt and selects vectorise: nobody reads errno or the exception flags.
   target_compile_options(${target} PRIVATE
                          $<$<COMPILE_LANGUAGE:CXX>:-fno-math-errno -fno-trapping-math>)

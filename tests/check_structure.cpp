@@ -267,10 +267,21 @@ class Checker {
       return;
     }
     const std::string name = path.stem();
-    for (const std::string& companion : {"kernels/" + name + ".cpp", "kernels/cpu/" + name + ".cpp",
-                                         "tests/kernels/" + name + "_test.cpp"}) {
+    for (const std::string& companion :
+         {"kernels/" + name + ".cpp", "tests/kernels/" + name + "_test.cpp"}) {
       if (!fs::exists(root_ / companion)) fault(source, 1, "has no " + companion);
     }
+    if (!has_backend(name, "cpu")) fault(source, 1, "has no kernels/cpu/" + name + ".cpp");
+  }
+
+  /// The backend of an operation is one file, or several that begin with its name.
+  bool has_backend(const std::string& operation, const std::string& backend) const {
+    const std::string whole = "kernels/" + backend + "/" + operation + ".cpp";
+    const std::string part = "kernels/" + backend + "/" + operation + "_";
+    return std::ranges::any_of(sources_, [&](const Source& s) {
+      const std::string path = s.path;
+      return path == whole || (path.starts_with(part) && path.ends_with(".cpp"));
+    });
   }
 
   void check_sizes() {
