@@ -1,5 +1,5 @@
-// Fixed tiles of c, and for deep products of few tiles fixed chunks of k, each computed on one
-// thread. The partition depends on the shape only, so the bits do not depend on the threads.
+// Fixed tiles of c, and for deep products of few tiles fixed chunks of k, each computed by Eigen on
+// one thread. The partition depends on the shape only, so the bits do not depend on the threads.
 #include "kernels/gemm.h"
 
 #include <Eigen/Core>
@@ -7,10 +7,16 @@
 
 #include "core/parallel.h"
 #include "core/scratch.h"
-#include "kernels/cpu/gemm_tile.h"
 
 namespace krait::cpu {
 namespace {
+
+template <class T>
+using Matrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+template <class T>
+using ConstMap = Eigen::Map<const Matrix<T>, Eigen::Unaligned, Eigen::OuterStride<>>;
+template <class T>
+using Map = Eigen::Map<Matrix<T>, Eigen::Unaligned, Eigen::OuterStride<>>;
 
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
   return (a + b - 1) / b;
@@ -18,53 +24,62 @@ constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
 
 struct Plan {
   static constexpr std::int64_t kTile = 256;         // packing costs about 2 / kTile of the product
-  static constexpr std::int64_t kSmallestTile = 64;  // and is more than it is worth below this
+  static constexpr std::int64_t kSmallestTile = 64;  // and more than it is worth below this
   static constexpr std::int64_t kTasks = 16;         // enough for an even spread over the threads
   static constexpr std::int64_t kTaskWork = 1 << 20;  // multiply-adds: 25 us, so waking is cheap
   static constexpr std::int64_t kSmallestChunk = 256;
-  static constexpr std::int64_t kLongest = 2048;  // keeps the packed memory of a thread small
 
   std::int64_t m, n, k;
   std::int64_t tile_m = kTile, tile_n = kTile, chunk_k = 0;
 
   Plan(std::int64_t m_, std::int64_t n_, std::int64_t k_) : m(m_), n(n_), k(k_), chunk_k(k_) {
-    tile_m = std::min(m, kTile);  // a narrow c gets longer tiles of the same area
-    tile_n = std::min({n, kTile * kTile / tile_m, kLongest});
-    tile_m = std::min({m, kTile * kTile / tile_n, kLongest});
-    // A deep product is rather cut along k: that packs nothing twice.
-    const std::int64_t smallest = k >= 4 * kSmallestChunk ? kTile : kSmallestTile;
+    tile_m = std::min(m, kTile);
+    tile_n = std::min(n, kTile * kTile / tile_m);  // a narrow c gets longer tiles of the same area
+    tile_m = std::min(m, kTile * kTile / tile_n);
     while (tiles() < kTasks && tile_m * tile_n * k > kTaskWork &&
-           std::max(tile_m, tile_n) > smallest) {
+           std::max(tile_m, tile_n) > kSmallestTile) {
       auto& longer = tile_m > tile_n ? tile_m : tile_n;
-      longer = ceil_div(longer, 96) * 48;  // half, in whole register blocks
+      longer = ceil_div(longer, 32) * 16;  // half, in whole register blocks
     }
     const std::int64_t chunks =
         std::min({ceil_div(kTasks, tiles()), k / kSmallestChunk, tile_m * tile_n * k / kTaskWork});
-    if (chunks > 1) chunk_k = ceil_div(ceil_div(k, chunks), kSmallestChunk) * kSmallestChunk;
+    if (chunks > 1) chunk_k = ceil_div(ceil_div(k, chunks), 64) * 64;
   }
   std::int64_t columns() const { return ceil_div(n, tile_n); }
   std::int64_t tiles() const { return ceil_div(m, tile_m) * columns(); }
   std::int64_t chunks() const { return ceil_div(k, chunk_k); }
 };
 
-template <class T>
-MatrixView<T> view(const Tensor& x, bool transpose) {
-  const std::int64_t stride = x.stride(0);
-  return transpose ? MatrixView<T>{x.data<T>(), 1, stride} : MatrixView<T>{x.data<T>(), stride, 1};
+template <class T, class C, class A, class B>
+void multiply_add(C&& c, const A& a, const B& b, const Gemm& g) {
+  if (g.transpose_a && g.transpose_b) {
+    c.noalias() += a.transpose() * b.transpose();
+  } else if (g.transpose_a) {
+    c.noalias() += a.transpose() * b;
+  } else if (g.transpose_b) {
+    c.noalias() += a * b.transpose();
+  } else {
+    c.noalias() += a * b;
+  }
 }
 
-/// The given tile of c (rows `stride` apart) (+)= the product over the given chunk of k.
+/// c[tile] += op(a)[tile rows, chunk] op(b)[chunk, tile columns] with c's rows `stride` apart.
 template <class T>
 void tile_product(const Gemm& g, const Plan& plan, std::int64_t tile, std::int64_t chunk, T* c,
-                  std::int64_t stride, bool add) {
+                  std::int64_t stride, bool zero) {
   const std::int64_t m0 = tile / plan.columns() * plan.tile_m;
   const std::int64_t n0 = tile % plan.columns() * plan.tile_n, k0 = chunk * plan.chunk_k;
-  MatrixView<T> a = view<T>(g.a, g.transpose_a), b = view<T>(g.b, g.transpose_b);
-  a.data = a.at(m0, k0);
-  b.data = b.at(k0, n0);
-  const Output<T> out{c + m0 * stride + n0, stride, std::min(plan.tile_m, plan.m - m0),
-                      std::min(plan.tile_n, plan.n - n0)};
-  multiply_tile(a, b, out, std::min(plan.chunk_k, plan.k - k0), add);
+  const std::int64_t m = std::min(plan.tile_m, plan.m - m0);
+  const std::int64_t n = std::min(plan.tile_n, plan.n - n0);
+  const std::int64_t k = std::min(plan.chunk_k, plan.k - k0);
+  const std::int64_t lda = g.a.stride(0), ldb = g.b.stride(0);
+  Map<T> out(c + m0 * stride + n0, m, n, Eigen::OuterStride<>(stride));
+  if (zero) out.setZero();
+  const T* a = g.a.data<T>() + (g.transpose_a ? k0 * lda + m0 : m0 * lda + k0);
+  const T* b = g.b.data<T>() + (g.transpose_b ? n0 * ldb + k0 : k0 * ldb + n0);
+  multiply_add<T>(
+      out, ConstMap<T>(a, g.transpose_a ? k : m, g.transpose_a ? m : k, Eigen::OuterStride<>(lda)),
+      ConstMap<T>(b, g.transpose_b ? n : k, g.transpose_b ? k : n, Eigen::OuterStride<>(ldb)), g);
 }
 
 /// c (+)= the partial products of all chunks, in their order.
@@ -74,12 +89,11 @@ void sum_chunks(const Gemm& g, const Plan& plan, const T* partials) {
   T* c = g.c.data<T>();
   parallel_for(plan.m, std::max<std::int64_t>(1, (1 << 14) / plan.n), [&](auto begin, auto end) {
     for (std::int64_t row = begin; row < end; ++row) {
-      T* out = c + row * stride;
-      if (!g.accumulate) std::fill_n(out, plan.n, T(0));
+      Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>> out(c + row * stride, plan.n);
+      if (!g.accumulate) out.setZero();
       for (std::int64_t chunk = 0; chunk < plan.chunks(); ++chunk) {
-        const T* part = partials + chunk * area + row * plan.n;
-#pragma GCC ivdep
-        for (std::int64_t j = 0; j < plan.n; ++j) out[j] += part[j];
+        out += Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>>(
+            partials + chunk * area + row * plan.n, plan.n);
       }
     }
   });
@@ -89,7 +103,7 @@ template <class T>
 void product(const Gemm& g, const Plan& plan, const ExecutionContext& ctx) {
   if (plan.chunks() == 1) {
     parallel_for(plan.tiles(), 1, [&](auto tile, auto) {
-      tile_product<T>(g, plan, tile, 0, g.c.data<T>(), g.c.stride(0), g.accumulate);
+      tile_product<T>(g, plan, tile, 0, g.c.data<T>(), g.c.stride(0), !g.accumulate);
     });
     return;
   }
@@ -97,7 +111,7 @@ void product(const Gemm& g, const Plan& plan, const ExecutionContext& ctx) {
   parallel_for(plan.tiles() * plan.chunks(), 1, [&](auto task, auto) {
     const std::int64_t chunk = task / plan.tiles(), tile = task % plan.tiles();
     T* out = partials.data() + chunk * plan.m * plan.n;
-    tile_product<T>(g, plan, tile, chunk, out, plan.n, false);
+    tile_product<T>(g, plan, tile, chunk, out, plan.n, true);
   });
   sum_chunks<T>(g, plan, partials.data());
 }
