@@ -24,7 +24,7 @@ constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
 
 struct Plan {
   static constexpr std::int64_t kTile = 256;         // packing costs about 2 / kTile of the product
-  static constexpr std::int64_t kSmallestTile = 64;  // and more than it is worth below this
+  static constexpr std::int64_t kSmallestTile = 64;  // and is more than it is worth below this
   static constexpr std::int64_t kTasks = 16;         // enough for an even spread over the threads
   static constexpr std::int64_t kTaskWork = 1 << 20;  // multiply-adds: 25 us, so waking is cheap
   static constexpr std::int64_t kSmallestChunk = 256;
@@ -36,8 +36,10 @@ struct Plan {
     tile_m = std::min(m, kTile);
     tile_n = std::min(n, kTile * kTile / tile_m);  // a narrow c gets longer tiles of the same area
     tile_m = std::min(m, kTile * kTile / tile_n);
+    // A deep product is rather cut along k: that packs nothing twice.
+    const std::int64_t smallest = k >= 4 * kSmallestChunk ? kTile : kSmallestTile;
     while (tiles() < kTasks && tile_m * tile_n * k > kTaskWork &&
-           std::max(tile_m, tile_n) > kSmallestTile) {
+           std::max(tile_m, tile_n) > smallest) {
       auto& longer = tile_m > tile_n ? tile_m : tile_n;
       longer = ceil_div(longer, 32) * 16;  // half, in whole register blocks
     }
