@@ -1,17 +1,14 @@
 #include "data/token_set.h"
 
-#include <csignal>
 #include <sstream>
 
 #include <gtest/gtest.h>
 #include <hdf5.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "core/random.h"
 #include "data/hdf5.h"
 #include "data/token_set_format.h"
+#include "tests/data/sample_documents.h"
 #include "tests/data/temporary_directory.h"
 
 namespace krait {
@@ -34,50 +31,6 @@ class SizedTokenizer final : public Tokenizer {
  private:
   std::int64_t vocab_size_;
 };
-
-using Documents = std::vector<std::vector<std::int32_t>>;
-
-Documents random_documents(std::size_t count, std::size_t longest, std::int64_t vocab_size,
-                           std::uint64_t seed) {
-  Documents documents(count);
-  const RandomStream random{.seed = seed};
-  std::uint64_t at = 0;
-  for (auto& document : documents) {
-    document.resize(random.bits64(at++) % (longest + 1));
-    for (auto& id : document) {
-      id = static_cast<std::int32_t>(random.bits64(at++) %
-                                     static_cast<std::uint64_t>(vocab_size - 1));
-    }
-  }
-  return documents;
-}
-
-void write_set(const fs::path& path, const Tokenizer& tokenizer, const Documents& documents) {
-  TokenSetWriter writer(path, tokenizer);
-  for (const auto& document : documents) {
-    const auto half = std::span(document).first(document.size() / 2);
-    writer.append(half);
-    writer.append(std::span(document).subspan(half.size()));
-    writer.end_document();
-  }
-  writer.prepare("{\"made by\": \"the test\"}");
-  writer.commit();
-}
-
-std::vector<std::int32_t> flat(const Documents& documents, std::int32_t end) {
-  std::vector<std::int32_t> tokens;
-  for (const auto& document : documents) {
-    tokens.insert(tokens.end(), document.begin(), document.end());
-    tokens.push_back(end);
-  }
-  return tokens;
-}
-
-std::vector<std::int32_t> all_tokens(const TokenSet& set) {
-  std::vector<std::int32_t> tokens(set.n_tokens());
-  set.copy(0, tokens);
-  return tokens;
-}
 
 TEST(TokenSet, WhatIsWrittenIsReadInEveryTokenType) {
   const TemporaryDirectory directory;
@@ -166,78 +119,6 @@ TEST(TokenSet, InfoIsPrintedWithEveryField) {
        {"set.h5", "5 of 16 bits", "2, 1 to 4 tokens", "byte", "257", "the test"}) {
     EXPECT_NE(out.str().find(part), std::string::npos) << part << " not in:\n" << out.str();
   }
-}
-
-TEST(TokenSetWriter, RefusesIdsOutsideTheVocabularyAndEmptySets) {
-  const TemporaryDirectory directory;
-  TokenSetWriter writer(directory / "set.h5", ByteTokenizer());
-  for (const std::int32_t id : {-1, 257}) {
-    expect_error(ErrorKind::Contract, {"0 to 256"}, [&] { writer.append(std::vector{id}); });
-  }
-  expect_error(ErrorKind::BadData, {"set.h5'", "no document"}, [&] { writer.prepare("{}"); });
-  EXPECT_FALSE(fs::exists(directory / "set.h5"));
-}
-
-TEST(TokenSetWriter, AMissingDirectoryIsMissingInput) {
-  expect_error(ErrorKind::MissingInput, {"/no/such/set.h5'"},
-               [] { TokenSetWriter("/no/such/set.h5", ByteTokenizer()); });
-}
-
-TEST(TokenSetWriter, LeavesTheOldSetUntilCommitAndNothingWhenItIsDropped) {
-  const TemporaryDirectory directory;
-  write_set(directory / "set.h5", ByteTokenizer(), {{1}});
-  const std::string old = file_sha256(directory / "set.h5");
-  {
-    TokenSetWriter writer(directory / "set.h5", ByteTokenizer());
-    writer.append(std::vector<std::int32_t>{1, 2});
-    writer.end_document();
-    writer.prepare("{}");
-    EXPECT_EQ(file_sha256(directory / "set.h5"), old);
-  }
-  EXPECT_EQ(file_sha256(directory / "set.h5"), old);
-  EXPECT_EQ(directory.entries(), 1u);
-}
-
-TEST(TokenSetWriter, AKilledWriterLeavesTheOldSetAndTheNextOneCleansUp) {
-  const TemporaryDirectory directory;
-  write_set(directory / "set.h5", ByteTokenizer(), {{1}});
-  const pid_t child = ::fork();
-  if (child == 0) {
-    TokenSetWriter writer(directory / "set.h5", ByteTokenizer());
-    writer.append(std::vector<std::int32_t>(TokenSet::kBlockTokens + 5, 1));
-    writer.end_document();
-    writer.prepare("{}");
-    ::kill(::getpid(), SIGKILL);
-  }
-  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
-  EXPECT_GT(directory.entries(), 1u);
-  EXPECT_EQ(TokenSet(directory / "set.h5").n_tokens(), 2u);
-  write_set(directory / "set.h5", ByteTokenizer(), {{1, 2, 3}});
-  EXPECT_EQ(TokenSet(directory / "set.h5").n_tokens(), 4u);
-  EXPECT_EQ(directory.entries(), 1u);
-}
-
-// A full disk at every stage, by a limit on the size of files.
-TEST(TokenSetWriter, AFullDiskKeepsTheOldSetAndLeavesNothing) {
-  const TemporaryDirectory directory;
-  write_set(directory / "set.h5", ByteTokenizer(), {{1}});
-  const Documents documents{std::vector<std::int32_t>(1'500'000, 7)};
-  rlimit limit{};
-  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &limit), 0);
-  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
-  // In the spool, in its second block, in the tokens of the HDF5 file, and in its last pages.
-  for (const rlim_t allowed : {1000u, 2'500'000u, 3'000'002u, 3'004'100u, 3'012'000u}) {
-    const rlimit small{.rlim_cur = allowed, .rlim_max = limit.rlim_max};
-    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
-    expect_error(ErrorKind::Io, {"set.h5'", "File too large"},
-                 [&] { write_set(directory / "set.h5", ByteTokenizer(), documents); });
-    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
-    EXPECT_EQ(directory.entries(), 1u) << allowed;
-    EXPECT_EQ(TokenSet(directory / "set.h5").n_tokens(), 2u);
-  }
-  std::signal(SIGXFSZ, handler);
-  write_set(directory / "set.h5", ByteTokenizer(), documents);
-  EXPECT_EQ(TokenSet(directory / "set.h5").n_tokens(), 1'500'001u);
 }
 
 class DamagedTokenSet : public ::testing::Test {
