@@ -13,7 +13,7 @@
 #include "core/random.h"
 #include "data/hdf5.h"
 #include "data/token_set.h"
-#include "tests/temporary_directory.h"
+#include "tests/data/temporary_directory.h"
 #include "train/checkpoint.h"
 
 namespace krait {
