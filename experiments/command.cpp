@@ -1,13 +1,15 @@
 #include "experiments/command.h"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "core/file.h"
+#include "core/parallel.h"
+#include "train/nearest_name.h"
 
 namespace krait {
 namespace {
@@ -35,15 +37,31 @@ std::vector<AddCommand> registered_commands() {
   return result;
 }
 
+void add_choice_option(CLI::App& command, const ChoiceOption& option) {
+  const std::vector<std::string> choices = option.choices;
+  const auto check = [choices](const std::string& word) -> std::string {
+    if (std::find(choices.begin(), choices.end(), word) != choices.end()) return {};
+    const std::string nearest = nearest_name(word, choices);
+    return fmt::format("must be one of {}, got '{}'{}", fmt::join(choices, ", "), word,
+                       nearest.empty() ? "" : "; did you mean " + nearest + "?");
+  };
+  const auto take = [choices, set = option.set](const std::string& word) {
+    set(static_cast<std::size_t>(std::find(choices.begin(), choices.end(), word) -
+                                 choices.begin()));
+  };
+  command.add_option_function<std::string>(option.name, take, option.help)
+      ->type_name(fmt::format("{}", fmt::join(choices, "|")))
+      ->check(check, "")
+      ->default_str(choices.front());
+}
+
 void add_device_option(CLI::App& command, Config::Run::Device& device) {
-  std::map<std::string, Config::Run::Device> devices;
-  for (std::size_t i = 0; i < kChoices<Config::Run::Device>.size(); ++i) {
-    devices.emplace(kChoices<Config::Run::Device>[i], static_cast<Config::Run::Device>(i));
-  }
-  command.add_option("--device", device, "auto takes CUDA when there is one")
-      ->type_name("auto|cpu|cuda")
-      ->transform(CLI::Transformer(devices))
-      ->default_str("auto");
+  const auto& names = kChoices<Config::Run::Device>;
+  add_choice_option(
+      command, {.name = "--device",
+                .help = "Where to compute; auto takes CUDA when there is one",
+                .choices = {names.begin(), names.end()},
+                .set = [&device](std::size_t i) { device = static_cast<Config::Run::Device>(i); }});
 }
 
 void add_json_option(CLI::App& command, std::string& path) {
@@ -51,8 +69,36 @@ void add_json_option(CLI::App& command, std::string& path) {
       ->type_name("FILE");
 }
 
+void add_seed_option(CLI::App& command, std::uint64_t& seed, const std::string& of_what) {
+  command.add_option("--seed", seed, "Seed of " + of_what)->type_name("N")->capture_default_str();
+}
+
+void add_threads_option(CLI::App& command, int& threads) {
+  constexpr int kMost = 4096;
+  command.add_option("--threads", threads, "CPU threads; 0: KRAIT_THREADS, else all cores")
+      ->type_name("N")
+      ->check(CLI::Range(0, kMost), "")
+      ->capture_default_str();
+}
+
+void add_weights_option(CLI::App& command, CheckpointWeights& weights) {
+  add_choice_option(command, {.name = "--weights",
+                              .help = "The trained weights or their average (train.ema_decay)",
+                              .choices = {"trained", "averaged"},
+                              .set = [&weights](std::size_t i) {
+                                weights = i == 0 ? CheckpointWeights::Trained
+                                                 : CheckpointWeights::Averaged;
+                              }});
+}
+
+void use_threads(int threads) {
+  if (threads > 0) set_thread_count(threads);
+}
+
 void write_json(const std::string& path, const nlohmann::ordered_json& object) {
-  if (!path.empty()) write_file_atomic(path, object.dump(2) + "\n");
+  if (!path.empty())
+    write_file_atomic(path,
+                      object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 }  // namespace krait

@@ -4,11 +4,15 @@
 //
 // at its end, and no other file knows of it.
 #pragma once
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "train/checkpoint.h"
 #include "train/config.h"
 
 namespace CLI {
@@ -30,11 +34,26 @@ class CommandRegistration {
 /// All registered subcommands, in the order of their positions.
 std::vector<AddCommand> registered_commands();
 
+/// An option whose value is one of a few words.
+struct ChoiceOption {
+  std::string name;  // "--device"
+  std::string help;
+  std::vector<std::string> choices;      // the first is the default
+  std::function<void(std::size_t)> set;  // gets the place of the word given
+};
+void add_choice_option(CLI::App& command, const ChoiceOption& option);
+
 /// Options that several commands have, each under one name.
 void add_device_option(CLI::App& command, Config::Run::Device& device);
 void add_json_option(CLI::App& command, std::string& path);
+void add_seed_option(CLI::App& command, std::uint64_t& seed, const std::string& of_what);
+void add_weights_option(CLI::App& command, CheckpointWeights& weights);
+void add_threads_option(CLI::App& command, int& threads);
+/// Sets the number of threads; 0 leaves it as it is.
+void use_threads(int threads);
 
-/// What --json promises: one object in `path`, or nothing where `path` is empty.
+/// What --json promises: one object in `path`, or nothing where `path` is empty. Texts that are no
+/// UTF-8 get U+FFFD, figures that are not finite null.
 void write_json(const std::string& path, const nlohmann::ordered_json& object);
 
 }  // namespace krait

@@ -24,11 +24,16 @@ namespace {
 
 struct EvalOptions {
   std::string model, text, data, json;
-  std::string weights = "trained";
-  std::string protocol = "blocks";
+  CheckpointWeights weights = CheckpointWeights::Trained;
+  PerplexityProtocol protocol = PerplexityProtocol::Blocks;
   std::int64_t max_length = 0, stride = 0, batch = 0;  // 0: not given
   Config::Run::Device device = Config::Run::Device::Auto;
+  int threads = 0;
 };
+
+std::string protocol_name(const EvalOptions& o) {
+  return std::string(kPerplexityProtocols[static_cast<std::size_t>(o.protocol)]);
+}
 
 /// What is scored.
 struct Subject {
@@ -62,14 +67,12 @@ PerplexityOptions perplexity_options(const EvalOptions& o, const LoadedModel& lo
   PerplexityOptions result{.reset_at_documents = loaded.config.data.reset_at_documents,
                            .batch = o.batch};
   PerplexityWindowing& w = result.windowing;
-  for (std::size_t i = 0; i < std::size(kPerplexityProtocols); ++i) {
-    if (kPerplexityProtocols[i] == o.protocol) w.protocol = static_cast<PerplexityProtocol>(i);
-  }
+  w.protocol = o.protocol;
   w.length = static_cast<std::uint64_t>(o.max_length > 0 ? o.max_length
                                                          : loaded.config.data.sequence_length);
   const bool sliding = w.protocol == PerplexityProtocol::Sliding;
   KRAIT_CHECK(Usage, sliding || o.stride == 0,
-              "--stride is for --protocol sliding only; leave it out for ", o.protocol, ".");
+              "--stride is for --protocol sliding only; leave it out for ", protocol_name(o), ".");
   if (sliding) w.stride = o.stride > 0 ? static_cast<std::uint64_t>(o.stride) : w.length / 2;
   check_windowing(w);
   return result;
@@ -104,19 +107,19 @@ nlohmann::ordered_json report_json(const EvalOptions& o, const PerplexityOptions
       {"n_words", subject.statistics.words},
       {"n_bytes", subject.statistics.bytes},
       {"n_documents", subject.corpus.ends.size() - 1},
-      {"protocol", o.protocol},
+      {"protocol", protocol_name(o)},
       {"protocol_version", 1},
       {"windows", score.n_windows},
       {"max_length", p.windowing.length},
       {"stride", nullptr},
       {"documents", document_policy(p)},
-      {"context_carried", o.protocol == "document"},
+      {"context_carried", o.protocol == PerplexityProtocol::Document},
       {"prefix_token", loaded.tokenizer->end_of_document()},
       {"detokenizer", "none"},
       {"dtype", name_of(loaded.model->config().dtype)},
       {"model", loaded.path.string()},
       {"step", loaded.step},
-      {"weights", o.weights},
+      {"weights", o.weights == CheckpointWeights::Averaged ? "averaged" : "trained"},
       {"data", subject.path},
       {"data_sha256", subject.sha256},
       {"tokenizer", {{"name", tokenizer.name}, {"sha256", tokenizer.sha256}}}};
@@ -150,10 +153,9 @@ void print_report(const nlohmann::ordered_json& r) {
 void run_perplexity(const EvalOptions& o) {
   KRAIT_CHECK(Usage, o.text.empty() != o.data.empty(),
               "give either --text FILE or --data SET, so that there is one text to score.");
+  use_threads(o.threads);
   const ContextScope scope({.device = resolve_device(o.device)});
-  const LoadedModel loaded =
-      load_model(o.model, {.weights = o.weights == "averaged" ? CheckpointWeights::Averaged
-                                                              : CheckpointWeights::Trained});
+  const LoadedModel loaded = load_model(o.model, {.weights = o.weights});
   const PerplexityOptions options = perplexity_options(o, loaded);
   const auto subject = read_subject(o, loaded);
   std::optional<Progress> progress;
@@ -161,7 +163,10 @@ void run_perplexity(const EvalOptions& o) {
       *loaded.model, subject->corpus, options, [&](std::uint64_t done, std::uint64_t total) {
         if (!progress) {
           progress.emplace(ProgressOptions{
-              .label = "eval", .item = "tokens", .total = static_cast<std::int64_t>(total)});
+              .label = "eval",
+              .item = "tokens",
+              .total = static_cast<std::int64_t>(total),
+              .first = static_cast<std::int64_t>(done)});  // before the clock started
         }
         progress->update(static_cast<std::int64_t>(done));
       });
@@ -183,14 +188,14 @@ void add_eval_command(CLI::App& app) {
       ->required();
   command->add_option("--text", o->text, "A text file: one document")->type_name("FILE");
   command->add_option("--data", o->data, "A token set (krait data build)")->type_name("SET");
-  command
-      ->add_option("--protocol", o->protocol,
-                   "blocks: disjoint windows, as in training (default); document: each document "
-                   "whole, with carried state; sliding: windows that overlap, as in Hugging Face's "
-                   "guide; lm-eval: rolling windows of lm-evaluation-harness")
-      ->type_name("NAME")
-      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kPerplexityProtocols),
-                                                     std::end(kPerplexityProtocols))));
+  add_choice_option(
+      *command,
+      {.name = "--protocol",
+       .help = "blocks: disjoint windows, as in training; document: each document whole, with "
+               "carried state; sliding: windows that overlap, as in Hugging Face's guide; lm-eval: "
+               "rolling windows of lm-evaluation-harness",
+       .choices = {std::begin(kPerplexityProtocols), std::end(kPerplexityProtocols)},
+       .set = [o](std::size_t i) { o->protocol = static_cast<PerplexityProtocol>(i); }});
   command
       ->add_option("--max-length", o->max_length,
                    "Tokens of a window; default: the length in training")
@@ -207,9 +212,8 @@ void add_eval_command(CLI::App& app) {
           "Windows computed at once; no digit depends on it; default: as suits the threads")
       ->type_name("N")
       ->check(CLI::PositiveNumber);
-  command->add_option("--weights", o->weights, "trained (default) or averaged (EMA)")
-      ->type_name("trained|averaged")
-      ->check(CLI::IsMember({"trained", "averaged"}));
+  add_weights_option(*command, o->weights);
+  add_threads_option(*command, o->threads);
   add_device_option(*command, o->device);
   add_json_option(*command, o->json);
   command->footer(

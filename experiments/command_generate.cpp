@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "core/error.h"
 #include "core/file.h"
@@ -18,11 +19,12 @@ namespace krait {
 namespace {
 
 struct CommandOptions {
-  std::string model, prompt, prompt_file;
-  std::string weights = "trained";
+  std::string model, prompt, prompt_file, json;
+  CheckpointWeights weights = CheckpointWeights::Trained;
   bool has_prompt = false;
   GenerateOptions generate;
   Config::Run::Device device = Config::Run::Device::Auto;
+  int threads = 0;
 };
 
 std::string read_prompt(const CommandOptions& o) {
@@ -35,15 +37,27 @@ std::string read_prompt(const CommandOptions& o) {
 
 void run_generate(const CommandOptions& o) {
   check_sampling(o.generate.sampling);
+  use_threads(o.threads);
   const ContextScope scope({.device = resolve_device(o.device)});
-  const LoadedModel loaded =
-      load_model(o.model, {.weights = o.weights == "averaged" ? CheckpointWeights::Averaged
-                                                              : CheckpointWeights::Trained});
+  const LoadedModel loaded = load_model(o.model, {.weights = o.weights});
   const std::string prompt = read_prompt(o);
   std::cout << prompt << std::flush;
-  generate(*loaded.model, *loaded.tokenizer, prompt, o.generate,
-           [](std::string_view text) { std::cout << text << std::flush; });
+  const GeneratedText result =
+      generate(*loaded.model, *loaded.tokenizer, prompt, o.generate,
+               [](std::string_view text) { std::cout << text << std::flush; });
   std::cout << '\n';
+  const SamplingOptions& sampling = o.generate.sampling;
+  write_json(o.json, {{"prompt", prompt},
+                      {"text", result.text},
+                      {"tokens", result.tokens},
+                      {"n_tokens", result.tokens.size()},
+                      {"ended", result.ended},
+                      {"temperature", sampling.temperature},
+                      {"top_k", sampling.top_k},
+                      {"top_p", sampling.top_p},
+                      {"seed", o.generate.seed},
+                      {"model", loaded.path.string()},
+                      {"step", loaded.step}});
 }
 
 void add_generate_command(CLI::App& app) {
@@ -65,11 +79,16 @@ void add_generate_command(CLI::App& app) {
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
   SamplingOptions& sampling = o->generate.sampling;
+  const auto temperature =
+      command
+          ->add_option("--temperature", sampling.temperature,
+                       "Divides the logits; 0 always takes the most likely token")
+          ->type_name("T")
+          ->capture_default_str();
   command
-      ->add_option("--temperature", sampling.temperature,
-                   "Divides the logits; 0 always takes the most likely token")
-      ->type_name("T")
-      ->capture_default_str();
+      ->add_flag_callback(
+          "--greedy", [o] { o->generate.sampling.temperature = 0; }, "The same as --temperature 0")
+      ->excludes(temperature);
   command->add_option("--top-k", sampling.top_k, "Only the K most likely tokens; 0: all")
       ->type_name("K")
       ->capture_default_str();
@@ -81,9 +100,9 @@ void add_generate_command(CLI::App& app) {
   command->add_option("--seed", o->generate.seed, "The same seed gives the same text")
       ->type_name("S")
       ->capture_default_str();
-  command->add_option("--weights", o->weights, "trained (default) or averaged (EMA)")
-      ->type_name("trained|averaged")
-      ->check(CLI::IsMember({"trained", "averaged"}));
+  add_weights_option(*command, o->weights);
+  add_threads_option(*command, o->threads);
+  add_json_option(*command, o->json);
   add_device_option(*command, o->device);
   command->callback([o, prompt] {
     o->has_prompt = prompt->count() > 0;

@@ -22,7 +22,8 @@ int report(ErrorKind kind, std::string_view message) {
   // A message of several lines is a list of errors.
   for (std::size_t at = 0; at <= message.size();) {
     const std::size_t end = std::min(message.find('\n', at), message.size());
-    std::cerr << "krait: error: " << message.substr(at, end - at) << '\n';
+    std::cerr << (kind == ErrorKind::Stopped ? "krait: " : "krait: error: ")
+              << message.substr(at, end - at) << '\n';
     at = end + 1;
   }
   return exit_code(kind);

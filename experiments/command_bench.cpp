@@ -1,0 +1,73 @@
+// krait bench: how fast this machine is at it.
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "experiments/bench_step.h"
+#include "experiments/command.h"
+
+namespace krait {
+namespace {
+
+struct StepCommand {
+  StepBenchmark options;
+  std::string json;
+};
+
+void run_step(const StepCommand& command) {
+  const nlohmann::ordered_json report = run_step_benchmark(command.options);
+  for (const auto& [name, value] : report.items()) {
+    std::cout << fmt::format("{:<30} {}\n", name,
+                             value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  write_json(command.json, report);
+}
+
+void add_step(CLI::App& bench) {
+  const auto command = std::make_shared<StepCommand>();
+  StepBenchmark& o = command->options;
+  o.model.d_model = 256;
+  o.model.n_layer = 8;
+  CLI::App* step = bench.add_subcommand("step", "A whole training step: median, spread, memory");
+  const auto add_size = [step](const std::string& name, std::int64_t& value, const char* help) {
+    step->add_option(name, value, help)
+        ->type_name("N")
+        ->check(CLI::PositiveNumber, "")
+        ->capture_default_str();
+  };
+  add_size("--d-model", o.model.d_model, "Width of the model");
+  add_size("--n-layer", o.model.n_layer, "Mamba blocks");
+  add_size("--vocab-size", o.model.vocab_size, "Vocabulary");
+  add_size("--d-state", o.model.d_state, "States of a channel");
+  add_size("--batch", o.batch, "Sequences");
+  add_size("--length", o.length, "Tokens of a sequence");
+  step->add_option("--seconds", o.seconds, "Measure at least this long")
+      ->type_name("S")
+      ->check(CLI::NonNegativeNumber, "")
+      ->capture_default_str();
+  step->add_flag("--recompute", o.recompute, "Recompute the blocks in backward");
+  add_choice_option(*step, {.name = "--dtype",
+                            .help = "Arithmetic",
+                            .choices = {"f32", "f64"},
+                            .set = [command](std::size_t i) {
+                              command->options.model.dtype = i == 0 ? DType::F32 : DType::F64;
+                            }});
+  add_threads_option(*step, o.threads);
+  add_json_option(*step, command->json);
+  step->callback([command] { run_step(*command); });
+}
+
+void add_bench_command(CLI::App& app) {
+  CLI::App* bench = app.add_subcommand("bench", "Measure speed and memory");
+  bench->require_subcommand(1);
+  add_step(*bench);
+}
+
+const CommandRegistration kBench(60, add_bench_command);
+
+}  // namespace
+}  // namespace krait

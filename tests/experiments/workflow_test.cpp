@@ -1,0 +1,219 @@
+// The commands one after the other, as a user runs them, on a model of a few thousand parameters.
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "core/file.h"
+#include "tests/experiments/run_binary.h"
+
+namespace krait {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+// Built and trained once; every case looks at another part of it.
+class Workflow : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    directory_ = fs::path(testing::TempDir()) / ("krait_workflow_" + std::to_string(getpid()));
+    fs::create_directories(directory_ / "text");
+    for (int i = 0; i < 20; ++i) {
+      std::ofstream file(directory_ / "text" / (std::to_string(i) + ".txt"));
+      for (int k = 0; k < 30; ++k) file << "line " << k * i % 7 << " of a small text.\n";
+    }
+    build_ = run_krait({"data", "build", at("text"), "--out", at("set"), "--held-out", "0.2",
+                        "--json", at("build.json")});
+    std::ofstream(at("c.yaml")) << "run: {directory: " << at("run") << ", seed: 3}\n"
+                                << "model: {d_model: 16, n_layer: 2, d_state: 4}\n"
+                                << "data: {train: " << at("set/train.h5")
+                                << ", valid: " << at("set/valid.h5") << ", sequence_length: 32}\n"
+                                << "train: {steps: 8, batch_size: 4}\n"
+                                << "optimizer: {lr: 0.01}\n"
+                                << "checkpoint: {every: 4}\n"
+                                << "evaluation: {every: 4}\n";
+    train_ = run_krait({"train", at("c.yaml"), "--json", at("train.json")});
+  }
+  static void TearDownTestSuite() { fs::remove_all(directory_); }
+
+  static std::string at(const std::string& name) { return (directory_ / name).string(); }
+  static json report(const std::string& name) { return json::parse(read_file(at(name))); }
+
+  static fs::path directory_;
+  static BinaryResult build_, train_;
+};
+fs::path Workflow::directory_;
+BinaryResult Workflow::build_, Workflow::train_;
+
+void expect_one_error_line(const BinaryResult& result, int code) {
+  EXPECT_EQ(result.code, code) << result.err;
+  EXPECT_EQ(result.err.rfind("krait: error: ", 0), 0u) << result.err;
+  EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
+}
+
+TEST_F(Workflow, DataBuildWritesBothSetsAndReportsThem) {
+  ASSERT_EQ(build_.code, 0) << build_.err;
+  const json built = report("build.json");
+  EXPECT_EQ(built["train"]["n_documents"].get<int>() + built["valid"]["n_documents"].get<int>(),
+            20);
+  EXPECT_EQ(built["train"]["tokenizer"], "byte");
+  EXPECT_TRUE(fs::exists(at("set/train.h5")));
+  EXPECT_NE(build_.out.find("valid.h5"), std::string::npos);
+}
+
+TEST_F(Workflow, DataInfoAndVerifyAgreeWithTheBuild) {
+  const BinaryResult info = run_krait({"data", "info", at("set/train.h5"), "--json", at("i.json")});
+  ASSERT_EQ(info.code, 0) << info.err;
+  EXPECT_EQ(report("i.json"), report("build.json")["train"]);
+  EXPECT_EQ(run_krait({"data", "verify", at("set/train.h5")}).code, 0);
+}
+
+TEST_F(Workflow, DataVerifyFindsADamagedSet) {
+  fs::copy_file(at("set/train.h5"), at("damaged.h5"), fs::copy_options::overwrite_existing);
+  std::fstream file(at("damaged.h5"), std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(fs::file_size(at("damaged.h5")) / 2));
+  file << "\x01\x02\x03\x04\x05\x06\x07\x08";
+  file.close();
+  expect_one_error_line(run_krait({"data", "verify", at("damaged.h5")}), 65);
+}
+
+TEST_F(Workflow, TrainFinishesAndReportsWhereItIs) {
+  ASSERT_EQ(train_.code, 0) << train_.err;
+  const json trained = report("train.json");
+  EXPECT_EQ(trained["step"], 8);
+  EXPECT_TRUE(trained["finished"]);
+  EXPECT_TRUE(fs::exists(trained["checkpoint"].get<std::string>()));
+  EXPECT_GT(trained["evaluation_loss"].get<double>(), 0);
+  EXPECT_TRUE(fs::exists(at("run/config.yaml")));
+  EXPECT_TRUE(fs::exists(at("run/metrics.jsonl")));
+}
+
+TEST_F(Workflow, TrainAgainHasNothingToDoAndChangesNothing) {
+  const std::string hash = report("train.json")["parameter_hash"];
+  const BinaryResult again = run_krait({"train", at("c.yaml"), "--json", at("again.json")});
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(report("again.json")["parameter_hash"], hash);
+}
+
+TEST_F(Workflow, TrainRefusesWhatItCannotDo) {
+  expect_one_error_line(run_krait({"train", at("c.yaml"), "optimizer.lr=x"}), 78);
+  expect_one_error_line(run_krait({"train", at("absent.yaml")}), 66);
+  const std::string elsewhere = "run.directory=" + at("elsewhere");
+  EXPECT_EQ(run_krait({"train", at("c.yaml"), elsewhere, "data.train=" + at("no.h5")}).code, 66);
+  EXPECT_EQ(
+      run_krait({"train", at("c.yaml"), elsewhere, "--device", "cpu", "train.precision=bf16"}).code,
+      78);
+}
+
+TEST_F(Workflow, PerplexityWritesEveryFigureWithItsProtocol) {
+  for (const char* protocol : {"lm-eval", "sliding", "blocks", "document"}) {
+    SCOPED_TRACE(protocol);
+    const BinaryResult result =
+        run_krait({"eval", "perplexity", "--model", at("run"), "--data", at("set/valid.h5"),
+                   "--protocol", protocol, "--json", at("p.json")});
+    ASSERT_EQ(result.code, 0) << result.err;
+    const json p = report("p.json");
+    const double tokens = p["n_tokens"], bytes = p["n_bytes"], ll = p["loglikelihood"];
+    EXPECT_LT(ll, 0);
+    EXPECT_GT(p["n_words"].get<int>(), 0);
+    EXPECT_NEAR(p["token_perplexity"].get<double>(), std::exp(-ll / tokens), 1e-9);
+    EXPECT_NEAR(p["bits_per_byte"].get<double>(), -ll / bytes / std::log(2.0), 1e-12);
+    EXPECT_NEAR(p["byte_perplexity"].get<double>(), std::exp(-ll / bytes), 1e-9);
+    EXPECT_TRUE(p.contains("word_perplexity"));
+    EXPECT_EQ(p["protocol"], protocol);
+    EXPECT_EQ(p["max_length"], 32);
+    EXPECT_EQ(p["stride"], std::string(protocol) == "sliding" ? 16 : 0);
+  }
+}
+
+TEST_F(Workflow, PerplexityOfATextFileCountsItsBytes) {
+  const BinaryResult result = run_krait({"eval", "perplexity", "--model", at("run"), "--text",
+                                         at("text/3.txt"), "--json", at("t.json")});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(report("t.json")["n_bytes"], fs::file_size(at("text/3.txt")));
+  EXPECT_EQ(report("t.json")["n_tokens"], fs::file_size(at("text/3.txt")));
+}
+
+TEST_F(Workflow, PerplexityRefusesWrongArguments) {
+  const auto eval = [](std::vector<std::string> more) {
+    std::vector<std::string> words = {"eval", "perplexity", "--model", at("run")};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_krait(words);
+  };
+  expect_one_error_line(eval({}), 64);
+  expect_one_error_line(eval({"--text", "a", "--data", "b"}), 64);
+  expect_one_error_line(eval({"--text", at("text/3.txt"), "--stride", "4"}), 64);
+  expect_one_error_line(eval({"--text", at("text/3.txt"), "--max-length", "0"}), 64);
+  expect_one_error_line(eval({"--text", at("absent.txt")}), 66);
+  const BinaryResult protocol = eval({"--text", at("text/3.txt"), "--protocol", "slidng"});
+  expect_one_error_line(protocol, 64);
+  EXPECT_NE(protocol.err.find("did you mean sliding?"), std::string::npos) << protocol.err;
+  expect_one_error_line(
+      run_krait({"eval", "perplexity", "--model", at("absent"), "--text", at("text/3.txt")}), 66);
+}
+
+std::string generated(std::vector<std::string> more, const std::string& model) {
+  std::vector<std::string> words = {"generate", "--model",      model, "--prompt",
+                                    "line",     "--max-tokens", "20"};
+  words.insert(words.end(), more.begin(), more.end());
+  const BinaryResult result = run_krait(words);
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.out.rfind("line", 0), 0u) << result.out;
+  return result.out;
+}
+
+TEST_F(Workflow, GenerateIsAFunctionOfTheSeed) {
+  EXPECT_EQ(generated({"--seed", "5"}, at("run")), generated({"--seed", "5"}, at("run")));
+  EXPECT_NE(generated({"--seed", "5"}, at("run")), generated({"--seed", "6"}, at("run")));
+  EXPECT_EQ(generated({"--greedy", "--seed", "5"}, at("run")),
+            generated({"--temperature", "0", "--seed", "6"}, at("run")));
+  EXPECT_EQ(generated({"--top-k", "1", "--seed", "9"}, at("run")),
+            generated({"--greedy"}, at("run")));
+}
+
+TEST_F(Workflow, GenerateReportsWhatItPrinted) {
+  const std::string out = generated({"--json", at("g.json")}, at("run"));
+  const json g = report("g.json");
+  EXPECT_EQ(out, "line" + g["text"].get<std::string>() + "\n");
+  EXPECT_EQ(g["n_tokens"], g["tokens"].size());
+  std::ofstream(at("prompt.txt")) << "line";
+  const BinaryResult file = run_krait(
+      {"generate", "--model", at("run"), "--prompt-file", at("prompt.txt"), "--max-tokens", "20"});
+  EXPECT_EQ(file.out, out);
+}
+
+TEST_F(Workflow, GenerateRefusesWrongArguments) {
+  expect_one_error_line(run_krait({"generate", "--model", at("run")}), 64);
+  expect_one_error_line(
+      run_krait({"generate", "--model", at("run"), "--prompt", "a", "--top-p", "0"}), 64);
+  expect_one_error_line(
+      run_krait({"generate", "--model", at("run"), "--prompt", "a", "--max-tokens", "-1"}), 64);
+  const BinaryResult flag =
+      run_krait({"generate", "--model", at("run"), "--prompt", "a", "--temprature", "1"});
+  EXPECT_EQ(flag.err, "krait: error: unknown flag --temprature; did you mean --temperature?\n");
+  expect_one_error_line(run_krait({"generate", "--model", at("set"), "--prompt", "a"}), 66);
+}
+
+TEST_F(Workflow, CheckpointsOfTheRunAreIntact) {
+  EXPECT_EQ(run_krait({"checkpoint", "verify", at("run")}).code, 0);
+  const BinaryResult list = run_krait({"checkpoint", "ls", at("run")});
+  EXPECT_NE(list.out.find("step_00000008"), std::string::npos) << list.out;
+}
+
+TEST_F(Workflow, BenchStepMeasuresASmallModel) {
+  const BinaryResult result =
+      run_krait({"bench", "step", "--d-model", "16", "--n-layer", "1", "--vocab-size", "32",
+                 "--batch", "1", "--length", "8", "--seconds", "0", "--json", at("b.json")});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_GT(report("b.json")["tokens_per_second"].get<double>(), 0);
+}
+
+}  // namespace
+}  // namespace krait
