@@ -75,7 +75,10 @@ void run_build(BuildCommand& command) {
   options.progress = [&progress](const BuildProgress& p) {
     if (!progress) {
       progress.emplace(ProgressOptions{
-          .label = "build", .item = "bytes", .total = static_cast<std::int64_t>(p.bytes_total)});
+          .label = "build",
+          .item = "bytes",
+          .total = static_cast<std::int64_t>(p.bytes_total),
+          .first = static_cast<std::int64_t>(p.bytes_done)});  // before the clock started
     }
     progress->update(static_cast<std::int64_t>(p.bytes_done),
                      fmt::format("{} documents", p.documents));
