@@ -16,7 +16,8 @@ namespace krait {
 namespace {
 
 constexpr double kRedrawSeconds = 0.1;
-constexpr double kRateSeconds = 10;  // the rate forgets with this time constant
+constexpr double kRateSeconds = 10;     // the rate forgets with this time constant
+constexpr double kShortestSpan = 0.05;  // a rate over less is noise
 constexpr int kDefaultWidth = 80;
 constexpr std::size_t kLeastBar = 5;
 constexpr std::size_t kMostBar = 30;
@@ -146,7 +147,7 @@ void Progress::erase_bar() {
 void Progress::update(std::int64_t done, std::string_view note) {
   const double now = output_.clock();
   done_ = done;
-  if (now > measured_at_ && done > measured_) {
+  if (now >= measured_at_ + kShortestSpan && done > measured_) {
     // The plain average until kRateSeconds have passed, then one that forgets.
     const double seconds = now - measured_at_;
     const double weight = std::max(1 - std::exp(-seconds / kRateSeconds), seconds / (now - start_));
