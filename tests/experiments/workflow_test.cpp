@@ -151,5 +151,16 @@ TEST_F(Workflow, BenchStepMeasuresASmallModel) {
   EXPECT_GT(report("b.json")["tokens_per_second"].get<double>(), 0);
 }
 
+TEST_F(Workflow, BenchKernelsMeasuresTheOnesAskedFor) {
+  const BinaryResult result = run_krait(
+      {"bench", "kernels", "--filter", "causal_conv1d", "--seconds", "0", "--json", at("k.json")});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const json measured = report("k.json");
+  EXPECT_GT(measured["copy_gb_per_s"].get<double>(), 0);
+  EXPECT_FALSE(measured["kernels"].empty());
+  EXPECT_NE(result.out.find("causal_conv1d"), std::string::npos) << result.out;
+  expect_one_error_line(run_krait({"bench", "kernels", "--filter", "no such kernel"}), 64);
+}
+
 }  // namespace
 }  // namespace krait
