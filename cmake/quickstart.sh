@@ -24,18 +24,20 @@ run() {
 }
 
 directory=runs/quickstart
+data=runs/quickstart_data
 if [ -n "$text" ]; then
   if [ ! -r "$text" ]; then
     echo "TEXT=$text: there is no such file or folder" >&2
     exit 66
   fi
-  # One run for each text, named after its full path.
-  directory=runs/quickstart$(realpath -- "$text" | tr -c 'A-Za-z0-9\n' _)
+  # One run for each text, named after its path.
+  name=$(realpath --relative-base=. -- "$text" | tr -c 'A-Za-z0-9\n' _)
+  directory=runs/quickstart-$name
+  data=runs/quickstart_data-$name
   set -- "$text"
 else
   set -- README.md LICENSE CMakeLists.txt core kernels autograd layers data train experiments tests
 fi
-data=${directory}_data
 
 step "Data: text to bytes, a tenth of it held out"
 if [ -e "$data/train.h5" ] && [ -e "$data/valid.h5" ]; then
