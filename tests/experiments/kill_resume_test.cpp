@@ -111,8 +111,8 @@ TEST_F(KillResume, ARunKilledAtRandomMomentsEndsAsOneThatWasNot) {
   int kills = 0;
   for (std::uint64_t i = 0; i < 200; ++i) {
     const pid_t pid = start("killed");
-    // Up to the time that a whole run takes: in the start, in a step, in a save.
-    std::this_thread::sleep_for(random.uniform(i) * 0.5 * whole);
+    // Up to a quarter of the time of a whole run: in the start, in a step, in a save.
+    std::this_thread::sleep_for(random.uniform(i) * 0.25 * whole);
     kill(pid, SIGKILL);
     const int code = wait_for(pid);
     ASSERT_TRUE(code == 0 || code == -SIGKILL) << "exit code " << code;
