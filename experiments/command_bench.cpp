@@ -89,33 +89,6 @@ void add_step(CLI::App& bench) {
   step->callback([command] { run_step(*command); });
 }
 
-struct KernelsCommand {
-  KernelBenchmark options;
-  std::string json;
-};
-
-void run_kernels(const KernelsCommand& command) {
-  const nlohmann::ordered_json report = run_kernel_benchmark(command.options);
-  std::cout << kernel_benchmark_table(report);
-  write_json(command.json, report);
-}
-
-void add_kernels(CLI::App& bench) {
-  const auto command = std::make_shared<KernelsCommand>();
-  KernelBenchmark& o = command->options;
-  CLI::App* kernels = bench.add_subcommand(
-      "kernels", "Single kernels: time, rate, and fraction of the copy bandwidth measured beside");
-  kernels->add_option("--filter", o.filter, "Only kernels whose name contains this")
-      ->type_name("TEXT");
-  kernels->add_option("--seconds", o.seconds, "Measure each kernel at least this long")
-      ->type_name("S")
-      ->check(CLI::NonNegativeNumber, "")
-      ->capture_default_str();
-  add_threads_option(*kernels, o.threads);
-  add_json_option(*kernels, command->json);
-  kernels->callback([command] { run_kernels(*command); });
-}
-
 void add_bench_command(CLI::App& app) {
   CLI::App* bench = app.add_subcommand("bench", "Measure speed and memory");
   bench->require_subcommand(1);
