@@ -48,6 +48,7 @@ std::unique_ptr<Subject> read_subject(const EvalOptions& o, const LoadedModel& l
   if (!o.data.empty()) {
     subject->set.emplace(o.data);
     require_tokenizer_of(loaded, *subject->set);
+    subject->set->verify();  // far faster than the model, and no figure rests on damaged text
     subject->path = o.data;
     subject->sha256 = subject->set->info().content_sha256;
     subject->corpus = corpus_of(*subject->set);

@@ -42,6 +42,14 @@ class EvalPerplexity : public testing::Test {
     EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
     EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << result.err;
   }
+  void write_set(const std::string& name) const {
+    const ByteTokenizer tokenizer;
+    TokenSetWriter writer(run_.file(name), tokenizer);
+    writer.append(tokenizer.encode(kText));
+    writer.end_document();
+    writer.prepare("{}");
+    writer.commit();
+  }
   SmallRun run_;
 };
 
@@ -79,12 +87,7 @@ TEST_F(EvalPerplexity, ReportsTheFiguresOfEveryProtocol) {
 }
 
 TEST_F(EvalPerplexity, ASetOfOneDocumentScoresAsItsText) {
-  const ByteTokenizer tokenizer;
-  TokenSetWriter writer(run_.file("set.h5"), tokenizer);
-  writer.append(tokenizer.encode(kText));
-  writer.end_document();
-  writer.prepare("{}");
-  writer.commit();
+  write_set("set.h5");
   for (const char* protocol : {"blocks", "document", "sliding", "lm-eval"}) {
     auto text = report({"--text", run_.file("text"), "--protocol", protocol});
     auto set = report({"--data", run_.file("set.h5"), "--protocol", protocol, "--batch", "2"});
@@ -105,6 +108,14 @@ TEST_F(EvalPerplexity, WindowsAreThoseAskedFor) {
   }
 }
 
+TEST_F(EvalPerplexity, AWordPerplexityBeyondAllNumbersIsNullInJson) {
+  std::ofstream(run_.file("word")) << std::string(2000, 'a');  // exp(2000 * ln 264)
+  const auto r = report({"--text", run_.file("word")});
+  EXPECT_TRUE(r["word_perplexity"].is_null());
+  EXPECT_EQ(r["n_words"], 1);
+  EXPECT_TRUE(r["bits_per_byte"].is_number());
+}
+
 TEST_F(EvalPerplexity, WhatIsWrongIsOneLineWithItsExitCode) {
   const std::string text = run_.file("text");
   expect_failure(64, "--text", {});
@@ -115,6 +126,11 @@ TEST_F(EvalPerplexity, WhatIsWrongIsOneLineWithItsExitCode) {
   expect_failure(64, "--protocol", {"--text", text, "--protocol", "block"});
   expect_failure(66, "nowhere", {"--text", run_.file("nowhere")});
   expect_failure(65, "text", {"--data", text});
+  write_set("damaged.h5");
+  std::string bytes = read_file(run_.file("damaged.h5"));
+  bytes[bytes.find(std::string("b\0e\0s\0t", 7))] = 'r';  // tokens of 16 bits
+  write_file_atomic(run_.file("damaged.h5"), bytes);
+  expect_failure(65, "hash", {"--data", run_.file("damaged.h5")});
   std::ofstream(run_.file("empty")).flush();
   expect_failure(65, "empty", {"--text", run_.file("empty")});
   const BinaryResult no_model =
