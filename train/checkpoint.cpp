@@ -282,7 +282,7 @@ std::optional<CheckpointInfo> newest_valid_checkpoint(const fs::path& root,
   for (auto it = all.rbegin(); it != all.rend(); ++it) {
     const std::vector<std::string> problems = verify_checkpoint(it->path);
     if (problems.empty()) return *it;
-    if (skipped != nullptr) skipped->push_back("skipped " + it->path.string() + ": " + problems[0]);
+    if (skipped != nullptr) skipped->push_back(problems[0]);
   }
   return {};
 }
@@ -300,7 +300,7 @@ std::filesystem::path resolve_checkpoint(const fs::path& path) {
     std::vector<std::string> skipped;
     const auto newest = newest_valid_checkpoint(root, &skipped);
     KRAIT_CHECK(BadData, newest.has_value(), "no checkpoint in '", root.string(),
-                "' is intact: ", skipped.front());
+                "' is intact: ", skipped.front(), ".");
     return newest->path;
   }
   throw Error(ErrorKind::MissingInput,

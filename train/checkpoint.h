@@ -64,8 +64,8 @@ struct CheckpointInfo {
 /// The checkpoints in `root`, by step; temporary directories are not among them. Not verified.
 std::vector<CheckpointInfo> list_checkpoints(const std::filesystem::path& root);
 
-/// The newest checkpoint in `root` that verifies. `skipped` receives a line for each newer one that
-/// does not.
+/// The newest checkpoint in `root` that verifies. `skipped` receives, for each newer
+/// one that does not, what is wrong with it.
 std::optional<CheckpointInfo> newest_valid_checkpoint(const std::filesystem::path& root,
                                                       std::vector<std::string>* skipped = nullptr);
 

@@ -42,7 +42,6 @@ struct Config {
     bool tie_embeddings = true;
     Norm norm = Norm::Rms;
     double norm_eps = 1e-5;
-    bool residual_f32 = true;
     bool rescale_prenorm_residual = true;
     double initializer_range = 0.02;
     double dropout = 0.0;
@@ -52,6 +51,7 @@ struct Config {
     std::string valid;
     std::int64_t sequence_length = 0;
     bool reset_at_documents = true;
+    bool verify = true;
     std::int64_t prefetch = 2;
   };
   struct Train {

@@ -119,8 +119,6 @@ void add_model(std::vector<Field>& fields) {
       field("model.norm", in, &S::norm, {kAny, "", "normalisation before each block"}));
   fields.push_back(
       field("model.norm_eps", in, &S::norm_eps, {kPositive, "", "epsilon of the normalisation"}));
-  fields.push_back(field("model.residual_f32", in, &S::residual_f32,
-                         {kAny, "", "keep the residual stream in f32"}));
   fields.push_back(field("model.rescale_prenorm_residual", in, &S::rescale_prenorm_residual,
                          {kAny, "", "divide initial out_proj weights by sqrt(n_layer)"}));
   fields.push_back(field("model.initializer_range", in, &S::initializer_range,
@@ -142,6 +140,8 @@ void add_data(std::vector<Field>& fields) {
             {between(1, kMaxSize), "tokens", "tokens of one training sequence", true}));
   fields.push_back(field("data.reset_at_documents", in, &S::reset_at_documents,
                          {kAny, "", "documents packed in one sequence do not see each other"}));
+  fields.push_back(field("data.verify", in, &S::verify,
+                         {kAny, "", "hash all tokens at the start: about 1 s for 3 GB and core"}));
   fields.push_back(field("data.prefetch", in, &S::prefetch,
                          {between(0, 64), "batches", "batches read ahead; 0: none"}));
 }

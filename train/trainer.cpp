@@ -54,7 +54,7 @@ bool fixes_run(const Field& f) {
 /// Fields that may differ without a word.
 bool is_local(const Field& f) {
   return f.name == "run.directory" || f.name == "run.threads" || f.name == "run.device" ||
-         f.name == "data.prefetch" || f.name == "data.train";
+         f.name == "data.prefetch" || f.name == "data.train" || f.name == "data.verify";
 }
 
 class Trainer {
@@ -158,7 +158,7 @@ void Trainer::resume() {
   remove_partial_checkpoints(directory_.checkpoints());
   std::vector<std::string> skipped;
   const auto newest = newest_valid_checkpoint(directory_.checkpoints(), &skipped);
-  for (const std::string& line : skipped) say(line);
+  for (const std::string& problem : skipped) say("skipped a damaged checkpoint: " + problem);
   if (newest) {
     const CheckpointState state = read_checkpoint_state(newest->path);
     require_same_run(state, newest->path.string());
@@ -170,13 +170,17 @@ void Trainer::resume() {
   } else {
     KRAIT_CHECK(BadData, skipped.empty(), "no checkpoint in '", directory_.checkpoints().string(),
                 "' is intact, so the run cannot go on: ", skipped.front(),
-                " To start over, remove the run directory.");
+                "; to start over, remove the run directory.");
   }
   truncate_metrics_after(directory_.metrics(), position_.step);
 }
 
 void Trainer::begin() {
   if (config_.run.threads > 0) set_thread_count(static_cast<int>(config_.run.threads));
+  if (config_.data.verify) {
+    train_set_->verify();
+    if (valid_set_) valid_set_->verify();
+  }
   resume();
   write_file_atomic(directory_.config(), dump_yaml(config_));
   metrics_.emplace(directory_.metrics());

@@ -71,7 +71,6 @@ TEST(PublishedConfigs, TheFiveSizesHaveThePublishedShapesAndCounts) {
     EXPECT_EQ(parameter_count(c.model), published.parameters);
     EXPECT_EQ(c.model.dt_rank, (c.model.d_model + 15) / 16);
     EXPECT_TRUE(c.model.tie_embeddings);
-    EXPECT_TRUE(c.model.residual_f32);
     EXPECT_TRUE(c.model.rescale_prenorm_residual);
     EXPECT_EQ(c.model.norm, Config::Model::Norm::Rms);
   }

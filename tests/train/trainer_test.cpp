@@ -233,6 +233,28 @@ TEST(Trainer, RefusesToGoOnWithAnotherModelOrOtherData) {
   }
 }
 
+TEST(Trainer, RefusesDataWithAChangedToken) {
+  const Bench bench;
+  Config c = bench.config("run");
+  const fs::path damaged = bench.path() / "damaged.h5";
+  fs::copy_file(c.data.train, damaged);
+  {
+    std::fstream f(damaged, std::ios::in | std::ios::out | std::ios::binary);
+    f.seekp(8192);  // the tokens start at 4096
+    f.put('!');
+  }
+  c.data.train = damaged.string();
+  try {
+    train(c, quiet(2));
+    FAIL() << "trained on damaged data";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::BadData);
+    EXPECT_NE(std::string(e.what()).find("damaged.h5"), std::string::npos) << e.what();
+  }
+  c.data.verify = false;
+  EXPECT_EQ(train(c, quiet(2)).step, 2);
+}
+
 TEST(Trainer, OneProcessHoldsARunDirectory) {
   const Bench bench;
   const Config c = bench.config("run");
