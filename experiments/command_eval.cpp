@@ -47,7 +47,6 @@ std::unique_ptr<Subject> read_subject(const EvalOptions& o, const LoadedModel& l
   auto subject = std::make_unique<Subject>();
   if (!o.data.empty()) {
     subject->set.emplace(o.data);
-    subject->set->verify();  // a figure must not rest on damaged text
     require_tokenizer_of(loaded, *subject->set);
     subject->set->verify();  // far faster than the model, and no figure rests on damaged text
     subject->path = o.data;
