@@ -11,6 +11,7 @@
 #include "autograd/node.h"
 #include "autograd/reduce.h"
 #include "autograd/view.h"
+#include "core/allocator.h"
 #include "core/parallel.h"
 
 namespace krait {
@@ -280,6 +281,19 @@ TEST(MambaLM, LayerNormModelsTrainToo) {
   const auto losses = [&] { return std::vector{model.losses(model.forward(ids).hidden, targets)}; };
   const GradientCheck check = check_gradients(losses, model.variables());
   EXPECT_LT(check.worst, 1e-7) << check.where;
+}
+
+TEST(MambaLM, AfterTheFirstPassNoMemoryIsTakenFromTheSystem) {
+  const MambaLM model(small());
+  model.initialise(12);
+  const Tensor ids = random_ids({2, 50}, 13, 13), targets = random_ids({2, 50}, 13, 14);
+  std::uint64_t calls[3] = {};
+  for (std::uint64_t& count : calls) {
+    backward(sum(model.losses(model.forward(ids).hidden, targets)));
+    count = allocator({}).statistics().driver_calls;
+  }
+  EXPECT_GT(calls[0], 0u);
+  EXPECT_EQ(calls[2], calls[1]);
 }
 
 TEST(MambaLM, RejectsAStateOfAnotherModel) {
