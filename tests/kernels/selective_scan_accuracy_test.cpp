@@ -29,7 +29,11 @@ void expect_error_of_the_loop(const Case& c) {
   const Arrays got = kernel_scan<float>(c, in);
   ASSERT_EQ(got.size(), exact.size());
   for (const auto& [name, values] : exact) {
-    EXPECT_LE(mean_error(got.at(name), values), 2 * mean_error(loop.at(name), values)) << name;
+    // a mean over a handful is luck again: there, four units in the last place
+    const double few = values.size() < 16 ? 0x1p-21 : 0;
+    EXPECT_LE(mean_error(got.at(name), values),
+              std::max(few, 2 * mean_error(loop.at(name), values)))
+        << name;
   }
 }
 

@@ -111,5 +111,19 @@ TEST(SelectiveScan, OneLongSequenceIsCutInTime) {
   }
 }
 
+TEST(SelectiveScan, SoftplusAndGateHoldAtTheirEnds) {
+  const Case c{.b = 2, .l = 40, .d = 9, .n = 3, .bias = false};
+  Arrays in = random_inputs(c);
+  // softplus keeps what is beyond 20 and is e^x far below zero; the gate closes and opens
+  const std::vector<double> x = {-90, -30, -5, -0.001, 0, 0.001, 3, 19.75, 20, 20.25, 22, 60};
+  for (std::size_t i = 0; i < in["delta"].size(); ++i) {
+    in["delta"][i] = x[i * 7 % x.size()];
+    in["z"][i] = i % 2 == 0 ? x[i * 5 % x.size()] : -x[i * 5 % x.size()];
+  }
+  const Arrays want = naive_scan<double>(c, in);
+  expect_close(kernel_scan<double>(c, in), want, GradientMode::Overwrite, kF64Tolerance);
+  expect_close(kernel_scan<float>(c, in), want, GradientMode::Overwrite, kF32Tolerance);
+}
+
 }  // namespace
 }  // namespace krait
