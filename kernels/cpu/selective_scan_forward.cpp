@@ -1,11 +1,13 @@
-// Forward scan. One piece of work is a tile of channels of one batch entry over the whole length,
-// or over a segment of it when there are few tiles: then a first pass finds the state that each
-// segment leaves when it starts from zero, those are joined in order (a segment's decay is
-// exp(A sum dt)), and a second pass runs all segments from their true states.
+// Forward scan. One piece of work is some neighbouring tiles of channels of one batch entry over
+// the whole length, or one tile over a segment of it when there are few: then a first pass finds
+// the state that each segment leaves when it starts from zero, those are joined in order (a
+// segment's decay is exp(A sum dt)), and a second pass runs all segments from their true states.
 //
 // Per chunk of a tile: softplus, dt u and the gate, vectors over channels; then for each block of
 // states a walk through time with the states in registers, one exp2 per update. Scratch: about
-// 60 kB per thread, on the stack; with segments, (b, tiles, segments, n) states.
+// 60 kB per tile in work; with segments, (b, tiles, segments, n) states.
+#include <vector>
+
 #include "core/parallel.h"
 #include "kernels/cpu/selective_scan.h"
 
@@ -72,25 +74,28 @@ class ForwardTile {
   template <bool kOutput>
   void run(std::int64_t begin, std::int64_t end) {
     elapsed_ = TileRow<T>{};
-    for (std::int64_t t = begin; t < end; t += kScanChunk) {
-      chunk_.read(p_, b_, tile_, t, end);
-      if constexpr (kOutput) {
-        std::fill_n(sum_, chunk_.count, TileRow<T>{});
-        if (p_.chunk_states) {
-          T* place = p_.chunk_states + state_offset(b_ * p_.chunks() + t / kScanChunk);
-          store_states(place, p_.states, tile_.count, state_);
-        }
+    for (std::int64_t t = begin; t < end; t += kScanChunk) run_chunk<kOutput>(t, end);
+  }
+  /// The same for the chunk at `begin` alone.
+  template <bool kOutput>
+  void run_chunk(std::int64_t begin, std::int64_t end) {
+    chunk_.read(p_, b_, tile_, begin, end);
+    if constexpr (kOutput) {
+      std::fill_n(sum_, chunk_.count, TileRow<T>{});
+      if (p_.chunk_states) {
+        T* place = p_.chunk_states + state_offset(b_ * p_.chunks() + begin / kScanChunk);
+        store_states(place, p_.states, tile_.count, state_);
       }
-      for (int v = 0; v < kTileVectors<T>; ++v) {
-        for_each_state_block<4>(p_.states, [&](std::int64_t n, auto block) {
-          advance<T, block.value, kOutput>(chunk_, v, n, decays_, state_, sum_);
-        });
-      }
-      if constexpr (kOutput) {
-        put_outputs();
-      } else {
-        add_elapsed();
-      }
+    }
+    for (int v = 0; v < kTileVectors<T>; ++v) {
+      for_each_state_block<4>(p_.states, [&](std::int64_t n, auto block) {
+        advance<T, block.value, kOutput>(chunk_, v, n, decays_, state_, sum_);
+      });
+    }
+    if constexpr (kOutput) {
+      put_outputs();
+    } else {
+      add_elapsed();
     }
   }
 
@@ -131,17 +136,37 @@ class ForwardTile {
   TileRow<T> sum_[kScanChunk];
 };
 
-/// Runs whole lengths, one tile per piece.
+/// Tiles of one batch entry that go through time together: rows are then read in longer pieces, and
+/// B and C once for all. As many as leave work for every thread; results do not depend on it.
+template <class T>
+std::int64_t tiles_together(const ScanProblem<T>& p) {
+  constexpr std::int64_t kMost = 8, kTasksPerThread = 4;
+  if (p.length <= kScanChunk) return 1;
+  const std::int64_t most = std::min(kMost, p.tiles());
+  return std::clamp<std::int64_t>(p.batch * p.tiles() / (kTasksPerThread * thread_count()), 1,
+                                  most);
+}
+
+/// Runs whole lengths.
 template <class T>
 void run_whole(const ScanProblem<T>& p, const Rows<T>& y, T* final_state) {
-  const std::int64_t grain = task_grain(p.length * p.states * kTileChannels<T>);
-  parallel_for(p.batch * p.tiles(), grain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t unit = begin; unit < end; ++unit) {
-      ForwardTile<T> tile(p, y, unit / p.tiles(), unit % p.tiles());
-      tile.start_from_initial_state();
-      tile.template run<true>(0, p.length);
-      if (final_state) tile.put_final_state(final_state);
+  const std::int64_t together = tiles_together(p);
+  const std::int64_t pieces = (p.tiles() + together - 1) / together;
+  const auto run_piece = [&](std::int64_t b, std::int64_t first) {
+    std::vector<ForwardTile<T>> tiles;
+    tiles.reserve(static_cast<std::size_t>(together));
+    for (std::int64_t i = first; i < std::min(first + together, p.tiles()); ++i) {
+      tiles.emplace_back(p, y, b, i).start_from_initial_state();
     }
+    for (std::int64_t t = 0; t < p.length; t += kScanChunk) {
+      for (ForwardTile<T>& tile : tiles) tile.template run_chunk<true>(t, p.length);
+    }
+    if (!final_state) return;
+    for (const ForwardTile<T>& tile : tiles) tile.put_final_state(final_state);
+  };
+  const std::int64_t grain = task_grain(together * p.length * p.states * kTileChannels<T>);
+  parallel_for(p.batch * pieces, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) run_piece(i / pieces, i % pieces * together);
   });
 }
 
