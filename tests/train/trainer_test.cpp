@@ -9,6 +9,7 @@
 #include "core/file.h"
 #include "core/parallel.h"
 #include "core/random.h"
+#include "data/hdf5.h"
 #include "data/token_set.h"
 #include "tests/data/temporary_directory.h"
 #include "train/checkpoint.h"
@@ -238,9 +239,10 @@ TEST(Trainer, RefusesDataWithAChangedToken) {
   Config c = bench.config("run");
   const fs::path damaged = bench.path() / "damaged.h5";
   fs::copy_file(c.data.train, damaged);
+  const Hdf5DatasetInfo tokens = Hdf5File::open(damaged).info("tokens");
   {
     std::fstream f(damaged, std::ios::in | std::ios::out | std::ios::binary);
-    f.seekp(8192);  // the tokens start at 4096
+    f.seekp(static_cast<std::streamoff>(tokens.offset + 2 * 100));  // the low byte of token 100
     f.put('!');
   }
   c.data.train = damaged.string();
