@@ -78,7 +78,7 @@ class BinaryNode final : public Node {
                 const ExecutionContext& ctx) override {
     const Tensor& dy = grad_outputs[0];
     const auto apply = [&](BinaryOp op, const Tensor& x, const Tensor& y) {
-      const Tensor out = Tensor::empty(dy.shape(), dy.dtype(), dy.device());
+      Tensor out = Tensor::empty(dy.shape(), dy.dtype(), dy.device());
       binary_forward({.op = op, .a = x, .b = y, .y = out}, ctx);
       return out;
     };

@@ -115,7 +115,7 @@ bool needs_graph(std::span<const Variable> inputs) {
                                        [](const Variable& v) { return v.requires_grad(); });
 }
 
-std::vector<Variable> attach(std::span<const Tensor> values, std::shared_ptr<Node> node) {
+std::vector<Variable> attach(std::span<const Tensor> values, const std::shared_ptr<Node>& node) {
   node->output_count_ = static_cast<int>(values.size());
   std::vector<Variable> out;
   for (std::size_t i = 0; i < values.size(); ++i) {

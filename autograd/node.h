@@ -68,7 +68,8 @@ class Node {
 
  private:
   friend class Engine;
-  friend std::vector<Variable> attach(std::span<const Tensor> values, std::shared_ptr<Node> node);
+  friend std::vector<Variable> attach(std::span<const Tensor> values,
+                                      const std::shared_ptr<Node>& node);
   void check_saved() const;
 
   struct Watched {
@@ -84,7 +85,7 @@ class Node {
 };
 
 /// Variables for the outputs of `node`.
-std::vector<Variable> attach(std::span<const Tensor> values, std::shared_ptr<Node> node);
+std::vector<Variable> attach(std::span<const Tensor> values, const std::shared_ptr<Node>& node);
 /// Whether an operation on these inputs has to be recorded.
 bool needs_graph(std::span<const Variable> inputs);
 

@@ -25,13 +25,13 @@ enum class UnaryOp : std::uint8_t {
 
 /// y = op(x). Contiguous, one shape and dtype (f32 or f64); y may be x.
 struct UnaryForward {
-  UnaryOp op;
+  UnaryOp op = UnaryOp::Neg;
   Tensor x;  // in
   Tensor y;  // out
 };
 /// dx (+)= dy op'(x).
 struct UnaryBackward {
-  UnaryOp op;
+  UnaryOp op = UnaryOp::Neg;
   Tensor x;   // in, as given to forward
   Tensor dy;  // in
   Gradient dx;
@@ -42,7 +42,7 @@ enum class BinaryOp : std::uint8_t { Add, Sub, Mul, Div };
 /// y = a op b, a and b broadcast to y's shape (NumPy's rule; any strides), (+ y when
 /// `accumulate`). y is contiguous; it may be a or b when that has y's shape.
 struct BinaryForward {
-  BinaryOp op;
+  BinaryOp op = BinaryOp::Add;
   Tensor a, b;  // in
   Tensor y;     // out
   bool accumulate = false;
