@@ -1,5 +1,6 @@
 // The krait binary: parses the command line, runs one subcommand, turns errors into one line and an
 // exit code.
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <iostream>
@@ -13,6 +14,7 @@
 #include "core/error.h"
 #include "experiments/command.h"
 #include "train/build_info.h"
+#include "train/config_schema.h"
 #include "train/nearest_name.h"
 
 namespace krait {
@@ -89,6 +91,11 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
     const std::string name = word.substr(0, word.find('='));
     const bool flag = name.size() > 1 && name.front() == '-';
     if (!flag && commands.empty()) continue;
+    if (const std::size_t dashes = word.find_first_not_of('-');
+        flag && dashes < word.size() && find_field(name.substr(dashes)) != nullptr) {
+      return "unknown flag " + name +
+             "; fields of the configuration have no dashes: " + word.substr(dashes);
+    }
     const std::string nearest = nearest_name(name, flag ? flag_names(command) : commands);
     return (flag ? "unknown flag " : "unknown command ") + name +
            (nearest.empty() ? help : "; did you mean " + nearest + "?");

@@ -117,6 +117,13 @@ TEST_F(Cli, AMistypedFlagIsBlamedAndNotTheRequiredOneThatIsMissing) {
   EXPECT_NE(result.err.find("unknown flag --confg"), std::string::npos) << result.err;
 }
 
+TEST_F(Cli, AnOverrideWithDashesIsShownWithoutThem) {
+  const BinaryResult result = run_krait({"config", "show", file("good.yaml"), "--train.steps=5"});
+  EXPECT_EQ(result.err,
+            "krait: error: unknown flag --train.steps; fields of the configuration have no dashes: "
+            "train.steps=5\n");
+}
+
 TEST_F(Cli, ConfigShowPrintsTheResolvedConfiguration) {
   const BinaryResult result =
       run_krait({"config", "show", file("good.yaml"), "train.steps=20", "run.directory=a b"});
