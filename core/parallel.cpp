@@ -129,8 +129,14 @@ std::mutex& pool_mutex() {
   return mutex;
 }
 
+/// Outside the pool and its mutex, so that a loop's body may ask for it.
+std::atomic<int>& pool_size() {
+  static std::atomic<int> size{default_thread_count()};
+  return size;
+}
+
 std::unique_ptr<Pool>& pool() {
-  static auto instance = std::make_unique<Pool>(default_thread_count());
+  static auto instance = std::make_unique<Pool>(pool_size());
   return instance;
 }
 
@@ -155,8 +161,7 @@ void parallel_for(std::int64_t count, std::int64_t grain, const Body& body) {
 }
 
 int thread_count() {
-  const std::lock_guard lock(pool_mutex());
-  return pool()->threads();
+  return pool_size();
 }
 
 void set_thread_count(int count) {
@@ -164,6 +169,7 @@ void set_thread_count(int count) {
   const std::lock_guard lock(pool_mutex());
   if (pool()->threads() == count) return;
   pool().reset();
+  pool_size() = count;
   pool() = std::make_unique<Pool>(count);
 }
 
