@@ -161,5 +161,12 @@ TEST_F(Parallel, RejectsWrongNumbersAndSaysWhy) {
   }
 }
 
+TEST(, ABodyMayAskForTheNumberOfThreads) {
+  const int expected = thread_count();
+  std::atomic<int> seen{0};
+  parallel_for(8, 1, [&](std::int64_t, std::int64_t) { seen += thread_count(); });
+  EXPECT_EQ(seen, 8 * expected);
+}
+
 }  // namespace
 }  // namespace krait
