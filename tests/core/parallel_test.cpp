@@ -161,7 +161,7 @@ TEST_F(Parallel, RejectsWrongNumbersAndSaysWhy) {
   }
 }
 
-TEST(, ABodyMayAskForTheNumberOfThreads) {
+TEST_F(Parallel, ABodyMayAskForTheNumberOfThreads) {
   const int expected = thread_count();
   std::atomic<int> seen{0};
   parallel_for(8, 1, [&](std::int64_t, std::int64_t) { seen += thread_count(); });
