@@ -31,6 +31,8 @@ if(NOT KRAIT_CUDA STREQUAL "OFF" AND (krait_cuda_sources OR KRAIT_CUDA STREQUAL 
     enable_language(CUDA)
     find_package(CUDAToolkit REQUIRED)
     set(KRAIT_HAVE_CUDA ON)
+    set(KRAIT_CUDA_RUNTIME CUDA::cudart_static)
+    set(KRAIT_CUDA_BLAS CUDA::cublasLt)
   elseif(KRAIT_CUDA STREQUAL "ON")
     message(FATAL_ERROR "KRAIT_CUDA=ON, but no nvcc was found. Put it on PATH or set CUDACXX.")
   endif()

@@ -10,6 +10,9 @@ function(krait_options target)
   # No result changes, but sqrt and selects vectorise: nobody reads errno or the exception flags.
   target_compile_options(${target} PRIVATE
                          $<$<COMPILE_LANGUAGE:CXX>:-fno-math-errno -fno-trapping-math>)
+  # No fast maths: what may be approximate says so by its intrinsic. Lines for the profilers.
+  target_compile_options(${target} PRIVATE
+                         $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr -lineinfo>)
   if(KRAIT_WERROR)
     target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
   endif()

@@ -105,7 +105,13 @@ void CachingAllocator::trim() {
 }
 
 CachingAllocator& allocator(Device device) {
-  KRAIT_REQUIRE(!device.is_cuda(), "[allocator] built without CUDA: got device ", device, ".");
+  if (device.is_cuda()) {
+    if constexpr (kCudaEnabled) {
+      return cuda::device_allocator(device);
+    } else {
+      KRAIT_REQUIRE(false, "[allocator] built without CUDA: got device ", device, ".");
+    }
+  }
   // Never destroyed: tensors in static storage may outlive any order of destructors.
   static auto& host = *new CachingAllocator(std::make_unique<HostMemory>());
   return host;

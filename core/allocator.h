@@ -61,7 +61,13 @@ class CachingAllocator {
   AllocatorStatistics statistics_;
 };
 
-/// The process-wide allocator of a device.
+/// The process-wide allocator of a device. On a GPU it is ordered by the device's compute stream: a
+/// block given back can be handed out again at once, for work that comes later in that stream. Who
+/// uses a block on another stream keeps it until that work is done (core/stream.h).
 CachingAllocator& allocator(Device device);
+
+namespace cuda {
+CachingAllocator& device_allocator(Device device);
+}
 
 }  // namespace krait

@@ -1,9 +1,15 @@
 #include "core/context.h"
 
+#include "core/stream.h"
+
 namespace krait {
 namespace {
 thread_local ExecutionContext context;
 }  // namespace
+
+ExecutionContext execution_context(Device device) {
+  return {.device = device, .stream = device_stream(device)};
+}
 
 const ExecutionContext& current_context() {
   return context;

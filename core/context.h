@@ -14,8 +14,12 @@ struct Stream {
 struct ExecutionContext {
   Device device;
   Stream stream;
-  bool deterministic = true;  // sums in a fixed order; the only mode there is on the CPU
+  bool deterministic = true;  // sums in a fixed order; the only mode there is so far
+  bool tf32 = false;          // CUDA: matrix products of f32 with 10 bits of mantissa
 };
+
+/// The context of a device with its compute stream, otherwise as by default.
+ExecutionContext execution_context(Device device);
 
 /// The context that layers and autograd operations use on this thread.
 const ExecutionContext& current_context();

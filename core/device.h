@@ -19,6 +19,9 @@ struct Device {
   friend constexpr bool operator==(Device, Device) = default;
 };
 
+/// CUDA devices that this process can compute on: 0 without the backend, a driver or a GPU.
+int cuda_device_count();
+
 inline std::ostream& operator<<(std::ostream& out, Device d) {
   return d.is_cuda() ? out << "cuda:" << int{d.index} : out << "cpu";
 }

@@ -96,6 +96,12 @@ struct DTypeOf<std::uint8_t> {
 template <class T>
 inline constexpr DType dtype_of = DTypeOf<std::remove_cv_t<T>>::kValue;
 
+/// The type that values of `t` are summed in, and that parameters and states beside them have: f32
+/// for bf16, else `t`.
+constexpr DType accumulate_dtype(DType t) {
+  return t == DType::BF16 ? DType::F32 : t;
+}
+
 /// Calls f with a value of the C++ type that `t` names: float or double. `op` names the caller in
 /// the error for every other dtype.
 template <class F>

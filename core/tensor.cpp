@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "core/allocator.h"
+#include "core/memory.h"
 
 namespace krait {
 
@@ -69,9 +70,8 @@ bool Tensor::is_contiguous() const {
 }
 
 double Tensor::item() const {
-  KRAIT_REQUIRE(numel() == 1 && !device().is_cuda(),
-                "[Tensor::item] needs one element on the CPU, ", "got shape ", shape_, " on ",
-                device(), ".");
+  KRAIT_REQUIRE(numel() == 1, "[Tensor::item] needs one element, got shape ", shape_, ".");
+  if (device().is_cuda()) return to({}).item();
   switch (dtype_) {
     case DType::F32:
       return *data<float>();
@@ -87,6 +87,19 @@ double Tensor::item() const {
       return *data<std::uint8_t>();
   }
   return 0;
+}
+
+Tensor Tensor::to(Device target) const {
+  if (!defined() || device() == target) return *this;
+  std::int64_t span = numel() == 0 ? 0 : 1;  // from the first to the last element
+  for (int i = 0; span > 0 && i < rank(); ++i) span += (shape_[i] - 1) * strides_[i];
+  Tensor t = empty({span}, dtype_, target);
+  const std::size_t item = size_of(dtype_);
+  copy_memory(
+      {.to = t.storage_->data(), .device = target},
+      {.from = storage_->data() + static_cast<std::size_t>(offset_) * item, .device = device()},
+      static_cast<std::size_t>(span) * item);
+  return t.view_of(shape_, strides_, 0);
 }
 
 Tensor Tensor::view_of(const Shape& shape, const Shape& strides, std::int64_t offset) const {
@@ -202,11 +215,12 @@ Tensor Tensor::view(std::int64_t offset, const Shape& shape) const {
 }
 
 void Tensor::zero() const {
-  KRAIT_REQUIRE(is_contiguous() && !device().is_cuda(), "[Tensor::zero] needs a contiguous CPU ",
-                "tensor, got shape ", shape_, " strides ", strides_, " on ", device(), ".");
-  if (numel() > 0) {
-    std::memset(storage_->data() + static_cast<std::size_t>(offset_) * size_of(dtype_), 0, bytes());
-  }
+  KRAIT_REQUIRE(is_contiguous(), "[Tensor::zero] needs contiguity, got shape ", shape_, " strides ",
+                strides_, ".");
+  const MemoryTarget target{
+      .to = storage_->data() + static_cast<std::size_t>(offset_) * size_of(dtype_),
+      .device = device()};
+  zero_memory(target, bytes());
   bump_version();
 }
 

@@ -84,8 +84,14 @@ class Tensor {
                   strides_, " on ", device(), ".");
     return {data<T>(), static_cast<std::size_t>(numel())};
   }
-  /// The only element of a one-element CPU tensor of any float or integer type.
+  /// The only element of a one-element tensor of any float or integer type. On a GPU it waits for
+  /// the work that makes it.
   double item() const;
+
+  /// The same values on `device`, with the same strides: this tensor if it lies there, else a copy
+  /// of the memory that it spans. From the host in stream order, without waiting; to the host it
+  /// waits.
+  Tensor to(Device device) const;
 
   /// The same elements in another shape, without a copy. One size may be -1 (inferred). Throws when
   /// the strides do not allow it.
@@ -101,7 +107,8 @@ class Tensor {
   /// are laid into flat buffers.
   Tensor view(std::int64_t offset, const Shape& shape) const;
 
-  /// Sets every element to zero. Needs contiguity. Counts as an in-place change.
+  /// Sets every element to zero, on a GPU in stream order. Needs contiguity. Counts as an in-place
+  /// change.
   void zero() const;
   void bump_version() const { storage_->bump_version(); }
 

@@ -6,19 +6,23 @@
 #include "core/error.h"
 #include "core/tensor.h"
 
-/// Calls cuda::op or cpu::op by device. Without CUDA the first is never linked: a call in a
-/// discarded statement needs no definition.
-#define KRAIT_DISPATCH(device, op, ...)                                           \
-  do {                                                                            \
-    if ((device).is_cuda()) {                                                     \
-      if constexpr (::krait::kCudaEnabled) {                                      \
-        cuda::op(__VA_ARGS__);                                                    \
-      } else {                                                                    \
-        KRAIT_REQUIRE(false, "[" #op "] built without CUDA: got a CUDA tensor."); \
-      }                                                                           \
-    } else {                                                                      \
-      cpu::op(__VA_ARGS__);                                                       \
-    }                                                                             \
+/// Calls cuda::op or cpu::op with (args, ctx) by device. A context of another device is replaced by
+/// the device's own, so that host tensors can be worked on while a GPU is the current device.
+/// Without CUDA the first is never linked: a call in a discarded statement needs no definition.
+#define KRAIT_DISPATCH(on_device, op, op_args, op_ctx)                                         \
+  do {                                                                                         \
+    const ::krait::Device krait_device = (on_device);                                          \
+    const ::krait::ExecutionContext krait_context =                                            \
+        (op_ctx).device == krait_device ? (op_ctx) : ::krait::execution_context(krait_device); \
+    if (krait_device.is_cuda()) {                                                              \
+      if constexpr (::krait::kCudaEnabled) {                                                   \
+        cuda::op(op_args, krait_context);                                                      \
+      } else {                                                                                 \
+        KRAIT_REQUIRE(false, "[" #op "] built without CUDA: got a CUDA tensor.");              \
+      }                                                                                        \
+    } else {                                                                                   \
+      cpu::op(op_args, krait_context);                                                         \
+    }                                                                                          \
   } while (false)
 
 namespace krait {

@@ -12,9 +12,19 @@
 #include "core/parallel.h"
 #include "core/random.h"
 #include "core/tensor.h"
+#include "tests/device.h"
 
 namespace krait::testing {
 
+/// Uninitialised, or zero, on the test's device.
+inline Tensor empty(const Shape& shape, DType dtype) {
+  return Tensor::empty(shape, dtype, test_device());
+}
+inline Tensor zeros(const Shape& shape, DType dtype) {
+  return Tensor::zeros(shape, dtype, test_device());
+}
+
+/// One element of a CPU tensor.
 inline double read(const Tensor& t, std::int64_t offset) {
   switch (t.dtype()) {
     case DType::F32:
@@ -65,18 +75,20 @@ void for_each_offset(const Tensor& t, F&& f, int dim = 0, std::int64_t offset = 
   }
 }
 
-/// All elements in row-major order, whatever the strides.
-inline std::vector<double> values(const Tensor& t) {
+/// All elements in row-major order, whatever the strides and the device.
+inline std::vector<double> values(const Tensor& tensor) {
+  const Tensor t = tensor.to({});
   std::vector<double> out;
   for_each_offset(t, [&](std::int64_t offset) { out.push_back(read(t, offset)); });
   return out;
 }
 
+/// On the test's device, like all tensors made here.
 inline Tensor tensor(const Shape& shape, DType dtype, const std::vector<double>& from) {
   const Tensor t = Tensor::empty(shape, dtype);
   EXPECT_EQ(static_cast<std::int64_t>(from.size()), t.numel());
   for (std::int64_t i = 0; i < t.numel(); ++i) write(t, i, from[static_cast<std::size_t>(i)]);
-  return t;
+  return t.to(test_device());
 }
 
 /// Standard normal numbers times `scale`; `stream` makes different tensors. Rounded to f32, so that
@@ -89,7 +101,7 @@ inline Tensor random_tensor(const Shape& shape, DType dtype, std::uint32_t strea
     const double value = scale * random.normal(static_cast<std::uint64_t>(i));
     write(t, i, static_cast<double>(static_cast<float>(value)));
   }
-  return t;
+  return t.to(test_device());
 }
 
 /// Whole numbers in [0, limit).
@@ -100,7 +112,7 @@ inline Tensor random_ids(const Shape& shape, std::int64_t limit, std::uint32_t s
     write(t, i,
           std::floor(random.uniform(static_cast<std::uint64_t>(i)) * static_cast<double>(limit)));
   }
-  return t;
+  return t.to(test_device());
 }
 
 /// |got - want| <= tolerance * max(1, |want|) for all elements; NaN and infinity must be equal.
@@ -120,7 +132,8 @@ inline void expect_close(const Tensor& got, const Tensor& want, double tolerance
   expect_close(got, values(want), tolerance, what);
 }
 
-inline bool same_bits(const Tensor& a, const Tensor& b) {
+inline bool same_bits(const Tensor& left, const Tensor& right) {
+  const Tensor a = left.to({}), b = right.to({});
   return a.shape() == b.shape() && a.dtype() == b.dtype() && a.is_contiguous() &&
          b.is_contiguous() &&
          std::memcmp(
@@ -129,7 +142,8 @@ inline bool same_bits(const Tensor& a, const Tensor& b) {
              a.bytes()) == 0;
 }
 
-/// Whether `compute`, which makes contiguous tensors, gives the same bits with 1 and 3 threads.
+/// Whether `compute`, which makes contiguous tensors, gives the same bits with 1 and 3 threads, and
+/// so twice on a GPU.
 inline void expect_thread_independent(const std::function<std::vector<Tensor>()>& compute) {
   const int before = thread_count();
   set_thread_count(1);

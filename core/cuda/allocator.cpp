@@ -1,0 +1,54 @@
+#include "core/allocator.h"
+
+#include <memory>
+#include <vector>
+
+#include <cuda_runtime_api.h>
+
+#include "core/cuda/check.h"
+#include "core/device_properties.h"
+
+namespace krait::cuda {
+namespace {
+
+class DeviceMemory final : public MemorySource {
+ public:
+  explicit DeviceMemory(int device) : device_(device) {}
+  void* acquire(std::size_t bytes) override {
+    use_device(device_);
+    void* pointer = nullptr;
+    const cudaError_t status = cudaMalloc(&pointer, bytes);
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();
+      return nullptr;
+    }
+    KRAIT_CUDA_CHECK(status);
+    return pointer;
+  }
+  void release(void* pointer, std::size_t) noexcept override {
+    cudaFree(pointer);  // waits for the device, so work in flight has ended
+    cudaGetLastError();
+  }
+
+ private:
+  int device_;
+};
+
+}  // namespace
+
+CachingAllocator& device_allocator(Device device) {
+  // Never destroyed: the driver may be gone when static objects go.
+  static auto& all = *new std::vector<std::unique_ptr<CachingAllocator>>([] {
+    std::vector<std::unique_ptr<CachingAllocator>> made;
+    for (int i = 0; i < device_count(); ++i) {
+      made.push_back(std::make_unique<CachingAllocator>(std::make_unique<DeviceMemory>(i)));
+    }
+    return made;
+  }());
+  const auto index = static_cast<std::size_t>(device.index);
+  KRAIT_CHECK(Usage, index < all.size(), "there is no device ", device, ": ", all.size(),
+              " CUDA devices are here.");
+  return *all[index];
+}
+
+}  // namespace krait::cuda

@@ -1,0 +1,102 @@
+#include "core/memory.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <mutex>
+
+#include <cuda_runtime_api.h>
+
+#include "core/cuda/check.h"
+#include "core/stream.h"
+
+namespace krait::cuda {
+namespace {
+
+/// Pinned buffers that copies between host and device pass through, used in turn. A buffer is free
+/// again when the copy out of it is done.
+class Staging {
+ public:
+  explicit Staging(Device device) : device_(device) {
+    for (Slot& s : slots_) {
+      use_device(device.index);
+      KRAIT_CUDA_CHECK(cudaHostAlloc(&s.memory, kSlotBytes, cudaHostAllocDefault));
+      s.done = std::make_unique<Event>(device);
+    }
+  }
+
+  void to_device(std::byte* to, const std::byte* from, std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    const Stream stream = krait::device_stream(device_, StreamKind::Compute);
+    for (std::size_t at = 0; at < bytes; at += kSlotBytes) {
+      const std::size_t part = std::min(kSlotBytes, bytes - at);
+      Slot& s = next();
+      std::memcpy(s.memory, from + at, part);
+      KRAIT_CUDA_CHECK(cudaMemcpyAsync(to + at, s.memory, part, cudaMemcpyHostToDevice,
+                                       static_cast<cudaStream_t>(stream.handle)));
+      s.done->record(stream);
+    }
+  }
+
+  void to_host(std::byte* to, const std::byte* from, std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    const Stream stream = krait::device_stream(device_, StreamKind::Compute);
+    for (std::size_t at = 0; at < bytes; at += kSlotBytes) {
+      const std::size_t part = std::min(kSlotBytes, bytes - at);
+      Slot& s = next();
+      KRAIT_CUDA_CHECK(cudaMemcpyAsync(s.memory, from + at, part, cudaMemcpyDeviceToHost,
+                                       static_cast<cudaStream_t>(stream.handle)));
+      s.done->record(stream);
+      s.done->synchronize();
+      std::memcpy(to + at, s.memory, part);
+    }
+  }
+
+ private:
+  static constexpr std::size_t kSlotBytes = std::size_t{4} << 20;
+  struct Slot {
+    void* memory = nullptr;
+    std::unique_ptr<Event> done;
+  };
+
+  Slot& next() {
+    Slot& s = slots_[turn_++ % slots_.size()];
+    s.done->synchronize();
+    return s;
+  }
+
+  Device device_;
+  std::mutex mutex_;
+  std::array<Slot, 4> slots_;
+  std::size_t turn_ = 0;
+};
+
+Staging& staging_of(Device device) {
+  // Never destroyed: the driver may be gone when static objects go.
+  static std::mutex mutex;
+  static auto& all = *new std::array<std::unique_ptr<Staging>, 128>();
+  const std::lock_guard lock(mutex);
+  auto& own = all.at(static_cast<std::size_t>(device.index));
+  if (!own) own = std::make_unique<Staging>(device);
+  return *own;
+}
+
+}  // namespace
+
+void copy_memory(const MemoryTarget& target, const MemoryOrigin& source, std::size_t bytes) {
+  auto* to = static_cast<std::byte*>(target.to);
+  const auto* from = static_cast<const std::byte*>(source.from);
+  if (!source.device.is_cuda()) return staging_of(target.device).to_device(to, from, bytes);
+  if (!target.device.is_cuda()) return staging_of(source.device).to_host(to, from, bytes);
+  const Stream stream = krait::device_stream(target.device, StreamKind::Compute);
+  KRAIT_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault,
+                                   static_cast<cudaStream_t>(stream.handle)));
+}
+
+void zero_memory(const MemoryTarget& target, std::size_t bytes) {
+  const Stream stream = krait::device_stream(target.device, StreamKind::Compute);
+  KRAIT_CUDA_CHECK(cudaMemsetAsync(target.to, 0, bytes, static_cast<cudaStream_t>(stream.handle)));
+}
+
+}  // namespace krait::cuda

@@ -1,0 +1,15 @@
+#include "core/device.h"
+
+#include "core/device_properties.h"
+
+namespace krait {
+
+int cuda_device_count() {
+  if constexpr (kCudaEnabled) {
+    return cuda::device_count();
+  } else {
+    return 0;
+  }
+}
+
+}  // namespace krait

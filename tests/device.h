@@ -1,0 +1,72 @@
+// One test body for every device.
+//
+//   DEVICE_TEST(Gemm, EqualsTheTripleLoop) { ... }
+//
+// runs as Gemm.EqualsTheTripleLoop on the CPU and as GpuGemm.EqualsTheTripleLoop on the first GPU;
+// the second carries the label gpu and is skipped where there is none. The body puts its tensors on
+// test_device() (the helpers of tests/kernels/tensors.h do) and loops over test_dtypes().
+#pragma once
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "core/context.h"
+#include "core/stream.h"
+#include "core/tensor.h"
+
+namespace krait::testing {
+
+/// Where the running test computes.
+inline Device& test_device_slot() {
+  static Device device;
+  return device;
+}
+inline Device test_device() {
+  return test_device_slot();
+}
+inline bool on_gpu() {
+  return test_device().is_cuda();
+}
+inline constexpr Device kGpu{.type = DeviceType::Cuda};
+
+/// For its lifetime the tests' device, and the current one of this thread.
+class TestDeviceScope {
+ public:
+  explicit TestDeviceScope(Device device) : context_(execution_context(device)) {
+    test_device_slot() = device;
+  }
+  ~TestDeviceScope() { test_device_slot() = {}; }
+  TestDeviceScope(const TestDeviceScope&) = delete;
+  TestDeviceScope& operator=(const TestDeviceScope&) = delete;
+
+ private:
+  ContextScope context_;
+};
+
+/// The dtypes that operations compute in on the test's device, the exactest first.
+inline std::vector<DType> test_dtypes() {
+  return on_gpu() ? std::vector{DType::F32, DType::BF16} : std::vector{DType::F64, DType::F32};
+}
+
+/// The spacing of numbers near 1, halved: the largest relative error of one rounding.
+inline double rounding_of(DType t) {
+  return t == DType::F64 ? 0x1p-53 : t == DType::F32 ? 0x1p-24 : 0x1p-9;
+}
+
+}  // namespace krait::testing
+
+#define KRAIT_SKIP_WITHOUT_GPU() \
+  if (::krait::cuda_device_count() == 0) GTEST_SKIP() << "no CUDA device is here"
+
+#define DEVICE_TEST(suite, name)                                                  \
+  static void suite##_##name##_body();                                            \
+  TEST(suite, name) {                                                             \
+    suite##_##name##_body();                                                      \
+  }                                                                               \
+  TEST(Gpu##suite, name) {                                                        \
+    KRAIT_SKIP_WITHOUT_GPU();                                                     \
+    const ::krait::testing::TestDeviceScope device_scope(::krait::testing::kGpu); \
+    suite##_##name##_body();                                                      \
+    ::krait::synchronize(::krait::testing::kGpu);                                 \
+  }                                                                               \
+  static void suite##_##name##_body()
