@@ -11,6 +11,9 @@ namespace krait::conv_test {
 
 using namespace kernel_test;
 
+inline const Activations kActivations = {"x",           "dy", "initial_state", "dfinal_state", "y",
+                                         "final_state", "dx", "dinitial_state"};
+
 /// Sizes and optional parts of a problem.
 struct Case {
   std::int64_t b = 1, l = 1, d = 1, w = 4;
@@ -93,35 +96,38 @@ Arrays naive_conv(const Case& c, const Arrays& in) {
   return out;
 }
 
-/// Outputs and gradients by the kernels.
-template <class T>
-Arrays kernel_conv(const Case& c, const Arrays& in, const Call& call = {}) {
+/// Outputs and gradients by the kernels, called with `t`.
+inline Arrays kernel_conv(DType t, const Case& c, const Arrays& in, const Call& call = {}) {
   const Shape rows{c.b, c.l, c.d}, state{c.b, c.w - 1, c.d};
-  const auto input = [&](const char* name, const Shape& shape, bool strided) {
-    const auto it = in.find(name);
-    return it == in.end() ? Tensor() : make_tensor<T>(shape, it->second, strided);
+  const auto array = [&](const char* name, const Shape& shape, const std::vector<double>& values,
+                         Layout layout = Layout::Contiguous) {
+    return make_tensor(shape, dtype_of_array(name, kActivations, t), values, layout);
   };
-  CausalConv1dForward f{.x = input("x", rows, call.strided),
-                        .weight = input("weight", {c.d, c.w}, false),
-                        .bias = input("bias", {c.d}, false),
-                        .initial_state = input("initial_state", state, false),
+  const auto input = [&](const char* name, const Shape& shape, Layout layout = Layout::Contiguous) {
+    const auto it = in.find(name);
+    return it == in.end() ? Tensor() : array(name, shape, it->second, layout);
+  };
+  CausalConv1dForward f{.x = input("x", rows, call.rows),
+                        .weight = input("weight", {c.d, c.w}),
+                        .bias = input("bias", {c.d}),
+                        .initial_state = input("initial_state", state),
                         .sequence_ids = ids_tensor(in, c.b, c.l),
                         .silu = c.silu,
-                        .y = make_tensor<T>(rows, {}, call.strided),
-                        .final_state = make_tensor<T>(state, {}, false)};
+                        .y = array("y", rows, {}, call.rows),
+                        .final_state = array("final_state", state, {})};
   const ExecutionContext ctx;
   causal_conv1d_forward(f, ctx);
   Arrays out;
-  out["y"] = values_of<T>(f.y);
-  out["final_state"] = values_of<T>(f.final_state);
+  out["y"] = values_of(f.y);
+  out["final_state"] = values_of(f.final_state);
   CausalConv1dBackward g{.forward = f,
-                         .dy = input("dy", rows, call.strided),
-                         .dfinal_state = input("dfinal_state", state, false)};
-  WantedGradients<T> gradients(call.mode);
-  gradients.want("dx", g.dx, f.x, call.strided);
-  gradients.want("dweight", g.dweight, f.weight, false);
-  gradients.want("dbias", g.dbias, f.bias, false);
-  gradients.want("dinitial_state", g.dinitial_state, f.initial_state, false);
+                         .dy = input("dy", rows, call.rows),
+                         .dfinal_state = input("dfinal_state", state)};
+  WantedGradients gradients(call.mode);
+  gradients.want("dx", g.dx, f.x, call.rows);
+  gradients.want("dweight", g.dweight, f.weight, Layout::Contiguous);
+  gradients.want("dbias", g.dbias, f.bias, Layout::Contiguous);
+  gradients.want("dinitial_state", g.dinitial_state, f.initial_state, Layout::Contiguous);
   causal_conv1d_backward(g, ctx);
   gradients.read(&out);
   return out;

@@ -45,8 +45,11 @@ class GoldenGroup {
   std::string name_;
 };
 
-// What is asked of the golden vectors, relative to the largest magnitude of each array.
-inline constexpr Tolerance kGoldenF64{1e-9, 1e-9}, kGoldenF32{1e-5, 1e-4};
+/// What is asked of the golden vectors, relative to the largest magnitude of each array. For f32
+/// and bf16 it is what is asked against the loops.
+inline Allowed golden_allowed(DType t, const Activations& activations) {
+  return t == DType::F64 ? Allowed({1e-9, 1e-9}) : Allowed(t, activations);
+}
 
 /// Calls check(group) for every group of a golden file; check returns how many arrays it compared.
 template <class Check>
@@ -65,11 +68,9 @@ void for_each_golden_group(const std::string& file_name, Check&& check) {
 }
 
 /// Compares the arrays of `want` and returns how many there are.
-inline int compare_golden(const Arrays& got, const Arrays& want, const Tolerance& tolerance) {
+inline int compare_golden(const Arrays& got, const Arrays& want, const Allowed& allowed) {
   for (const auto& [name, values] : want) {
-    EXPECT_LE(relative_error(got.at(name), values),
-              is_output(name) ? tolerance.output : tolerance.gradient)
-        << name;
+    EXPECT_LE(relative_error(got.at(name), values), allowed.of(name)) << name;
   }
   return static_cast<int>(want.size());
 }

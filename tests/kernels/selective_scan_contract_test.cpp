@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "kernels/selective_scan.h"
+#include "tests/device.h"
+#include "tests/kernels/tensors.h"
 
 namespace krait {
 namespace {
@@ -135,6 +137,48 @@ TEST(SelectiveScanContract, GradientsNeedTheirInputsAndShapes) {
         b.dfinal_state = Tensor::zeros({2, 3}, kF32);
       },
       "dfinal_state must have shape (2, 6, 3)");
+}
+
+/// bf16 for activations, f32 for what parametrises and for states.
+SelectiveScanForward valid_mixed_forward() {
+  const auto activations = [](const Shape& s) { return testing::zeros(s, DType::BF16); };
+  return {.u = activations({2, 5, 6}),
+          .delta = activations({2, 5, 6}),
+          .A = testing::zeros({6, 3}, kF32),
+          .B = activations({2, 5, 2, 3}),
+          .C = activations({2, 5, 2, 3}),
+          .D = testing::zeros({6}, kF32),
+          .initial_state = testing::zeros({2, 6, 3}, kF32),
+          .y = activations({2, 5, 6})};
+}
+
+TEST(GpuSelectiveScanContract, ParametersAndStatesAreF32BesideBf16) {
+  KRAIT_SKIP_WITHOUT_GPU();
+  const testing::TestDeviceScope device_scope(testing::kGpu);
+  EXPECT_NO_THROW(selective_scan_forward(valid_mixed_forward(), {}));
+  const auto refused = [](const std::function<void(SelectiveScanForward&)>& spoil,
+                          const std::string& message) {
+    SelectiveScanForward f = valid_mixed_forward();
+    spoil(f);
+    expect_refusal([&] { selective_scan_forward(f, {}); }, message);
+  };
+  const auto zeros = [](const Shape& s, DType t) { return testing::zeros(s, t); };
+  const DType bf16 = DType::BF16;
+  refused([&](auto& f) { f.A = zeros({6, 3}, bf16); }, "A must be f32, got bf16");
+  refused([&](auto& f) { f.D = zeros({6}, bf16); }, "D must be f32, got bf16");
+  refused(
+      [&](auto& f) {
+        f.initial_state = zeros({2, 6, 3}, bf16);
+      },
+      "initial_state must be f32, got bf16");
+  refused(
+      [&](auto& f) {
+        f.final_state = zeros({2, 6, 3}, bf16);
+      },
+      "final_state must be f32, got bf16");
+  refused([&](auto& f) { f.y = zeros({2, 5, 6}, kF32); }, "y must be bf16, got f32");
+  refused([&](auto& f) { f.A = Tensor::zeros({6, 3}, kF32); }, "A must be on cuda:0, got cpu");
+  refused([&](auto& f) { f.u = zeros({2, 5, 6}, DType::F64); }, "f64");
 }
 
 }  // namespace

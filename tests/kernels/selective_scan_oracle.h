@@ -12,6 +12,9 @@ namespace krait::scan_test {
 
 using namespace kernel_test;
 
+inline const Activations kActivations = {"u",  "delta",  "B",  "C",  "z",  "dy",
+                                         "du", "ddelta", "dB", "dC", "dz", "y"};
+
 /// Sizes and optional parts of a problem.
 struct Case {
   std::int64_t b = 1, l = 1, d = 1, n = 1, g = 1;
@@ -139,50 +142,53 @@ Arrays naive_scan(const Case& c, const Arrays& in) {
   return out;
 }
 
-/// Outputs and gradients by the kernels.
-template <class T>
-Arrays kernel_scan(const Case& c, const Arrays& in, const Call& call = {}) {
+/// Outputs and gradients by the kernels, called with `t`.
+inline Arrays kernel_scan(DType t, const Case& c, const Arrays& in, const Call& call = {}) {
   const Shape rows{c.b, c.l, c.d}, groups{c.b, c.l, c.g, c.n}, channels{c.d}, states{c.b, c.d, c.n};
-  const auto input = [&](const char* name, const Shape& shape, bool strided) {
-    const auto it = in.find(name);
-    return it == in.end() ? Tensor() : make_tensor<T>(shape, it->second, strided);
+  const auto array = [&](const char* name, const Shape& shape, const std::vector<double>& values,
+                         Layout layout = Layout::Contiguous) {
+    return make_tensor(shape, dtype_of_array(name, kActivations, t), values, layout);
   };
-  SelectiveScanForward f{.u = input("u", rows, call.strided),
-                         .delta = input("delta", rows, call.strided),
-                         .A = input("A", {c.d, c.n}, false),
-                         .B = input("B", groups, call.strided),
-                         .C = input("C", groups, call.strided),
-                         .D = input("D", channels, false),
-                         .z = input("z", rows, call.strided),
-                         .delta_bias = input("delta_bias", channels, false),
-                         .initial_state = input("initial_state", states, false),
+  const auto input = [&](const char* name, const Shape& shape, Layout layout = Layout::Contiguous) {
+    const auto it = in.find(name);
+    return it == in.end() ? Tensor() : array(name, shape, it->second, layout);
+  };
+  SelectiveScanForward f{.u = input("u", rows, call.rows),
+                         .delta = input("delta", rows, call.rows),
+                         .A = input("A", {c.d, c.n}),
+                         .B = input("B", groups, call.rows),
+                         .C = input("C", groups, call.rows),
+                         .D = input("D", channels),
+                         .z = input("z", rows, call.rows),
+                         .delta_bias = input("delta_bias", channels),
+                         .initial_state = input("initial_state", states),
                          .sequence_ids = ids_tensor(in, c.b, c.l),
                          .delta_softplus = c.softplus,
-                         .y = make_tensor<T>(rows, {}, call.strided),
-                         .final_state = make_tensor<T>(states, {}, false)};
+                         .y = array("y", rows, {}, call.rows),
+                         .final_state = array("final_state", states, {})};
   if (call.chunk_states) {
-    const std::int64_t chunk = selective_scan_chunk({});
-    f.chunk_states = make_tensor<T>({c.b, (c.l + chunk - 1) / chunk, c.d, c.n}, {}, false);
+    const std::int64_t chunk = selective_scan_chunk(testing::test_device());
+    f.chunk_states = array("chunk_states", {c.b, (c.l + chunk - 1) / chunk, c.d, c.n}, {});
   }
   const ExecutionContext ctx;
   selective_scan_forward(f, ctx);
   Arrays out;
-  out["y"] = values_of<T>(f.y);
-  out["final_state"] = values_of<T>(f.final_state);
+  out["y"] = values_of(f.y);
+  out["final_state"] = values_of(f.final_state);
 
   SelectiveScanBackward g{.forward = f,
-                          .dy = input("dy", rows, call.strided),
-                          .dfinal_state = input("dfinal_state", states, false)};
-  WantedGradients<T> gradients(call.mode);
-  gradients.want("du", g.du, f.u, call.strided);
-  gradients.want("ddelta", g.ddelta, f.delta, call.strided);
-  gradients.want("dA", g.dA, f.A, false);
-  gradients.want("dB", g.dB, f.B, call.strided);
-  gradients.want("dC", g.dC, f.C, call.strided);
-  gradients.want("dD", g.dD, f.D, false);
-  gradients.want("dz", g.dz, f.z, call.strided);
-  gradients.want("ddelta_bias", g.ddelta_bias, f.delta_bias, false);
-  gradients.want("dinitial_state", g.dinitial_state, f.initial_state, false);
+                          .dy = input("dy", rows, call.rows),
+                          .dfinal_state = input("dfinal_state", states)};
+  WantedGradients gradients(call.mode);
+  gradients.want("du", g.du, f.u, call.rows);
+  gradients.want("ddelta", g.ddelta, f.delta, call.rows);
+  gradients.want("dA", g.dA, f.A, Layout::Contiguous);
+  gradients.want("dB", g.dB, f.B, call.rows);
+  gradients.want("dC", g.dC, f.C, call.rows);
+  gradients.want("dD", g.dD, f.D, Layout::Contiguous);
+  gradients.want("dz", g.dz, f.z, call.rows);
+  gradients.want("ddelta_bias", g.ddelta_bias, f.delta_bias, Layout::Contiguous);
+  gradients.want("dinitial_state", g.dinitial_state, f.initial_state, Layout::Contiguous);
   selective_scan_backward(g, ctx);
   gradients.read(&out);
   return out;
