@@ -20,23 +20,7 @@ target_link_libraries(krait_yaml INTERFACE
 add_library(krait::yaml ALIAS krait_yaml)
 
 # Optional parts: AUTO takes them when they are there, ON insists.
-set(KRAIT_HAVE_CUDA OFF)
-file(GLOB_RECURSE krait_cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/*.cu
-     ${PROJECT_SOURCE_DIR}/kernels/*.cu)
-if(NOT KRAIT_CUDA STREQUAL "OFF" AND (krait_cuda_sources OR KRAIT_CUDA STREQUAL "ON"))
-  include(CheckLanguage)
-  check_language(CUDA)
-  if(CMAKE_CUDA_COMPILER)
-    set(CMAKE_CUDA_ARCHITECTURES ${KRAIT_CUDA_ARCHITECTURES})
-    enable_language(CUDA)
-    find_package(CUDAToolkit REQUIRED)
-    set(KRAIT_HAVE_CUDA ON)
-    set(KRAIT_CUDA_RUNTIME CUDA::cudart_static)
-    set(KRAIT_CUDA_BLAS CUDA::cublasLt)
-  elseif(KRAIT_CUDA STREQUAL "ON")
-    message(FATAL_ERROR "KRAIT_CUDA=ON, but no nvcc was found. Put it on PATH or set CUDACXX.")
-  endif()
-endif()
+include(KraitCuda)
 
 set(KRAIT_HAVE_MPI OFF)
 if(NOT KRAIT_MPI STREQUAL "OFF")

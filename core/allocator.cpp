@@ -29,8 +29,8 @@ class HostMemory final : public MemorySource {
 
 }  // namespace
 
-CachingAllocator::CachingAllocator(std::unique_ptr<MemorySource> source)
-    : source_(std::move(source)) {}
+CachingAllocator::CachingAllocator(std::unique_ptr<MemorySource> source, AllocatorMode mode)
+    : source_(std::move(source)), mode_(mode) {}
 
 CachingAllocator::~CachingAllocator() {
   trim();
@@ -45,8 +45,20 @@ std::size_t CachingAllocator::size_class(std::size_t bytes) {
   return (bytes + step - 1) / step * step;  // NOLINT(clang-analyzer-core.DivideZero)
 }
 
+std::size_t CachingAllocator::block_size(std::size_t bytes) const {
+  return mode_ == AllocatorMode::Exact ? std::max<std::size_t>(bytes, 1) : size_class(bytes);
+}
+
+void CachingAllocator::release_cache() noexcept {
+  for (auto& [size, blocks] : cache_) {
+    for (void* p : blocks) source_->release(p, size);
+    blocks.clear();
+  }
+  statistics_.cached = 0;
+}
+
 void* CachingAllocator::allocate(std::size_t bytes) {
-  const std::size_t size = size_class(bytes);
+  const std::size_t size = block_size(bytes);
   const std::lock_guard lock(mutex_);
   void* pointer = nullptr;
   if (auto& blocks = cache_[size]; !blocks.empty()) {
@@ -57,11 +69,7 @@ void* CachingAllocator::allocate(std::size_t bytes) {
     ++statistics_.driver_calls;
     pointer = source_->acquire(size);
     if (pointer == nullptr) {
-      for (auto& [cached_size, cached] : cache_) {
-        for (void* p : cached) source_->release(p, cached_size);
-        cached.clear();
-      }
-      statistics_.cached = 0;
+      release_cache();
       pointer = source_->acquire(size);
     }
     KRAIT_CHECK(Io, pointer != nullptr, "[allocator] cannot allocate ", bytes, " bytes; ",
@@ -77,11 +85,12 @@ void* CachingAllocator::allocate(std::size_t bytes) {
 }
 
 void CachingAllocator::deallocate(void* pointer, std::size_t bytes) noexcept {
-  const std::size_t size = size_class(bytes);
+  const std::size_t size = block_size(bytes);
   const std::lock_guard lock(mutex_);
+  statistics_.active -= size;
+  if (mode_ == AllocatorMode::Exact) return source_->release(pointer, size);
   ASAN_POISON_MEMORY_REGION(pointer, size);
   cache_[size].push_back(pointer);
-  statistics_.active -= size;
   statistics_.cached += size;
 }
 
@@ -97,11 +106,7 @@ void CachingAllocator::reset_peak() {
 
 void CachingAllocator::trim() {
   const std::lock_guard lock(mutex_);
-  for (auto& [size, blocks] : cache_) {
-    for (void* p : blocks) source_->release(p, size);
-    blocks.clear();
-  }
-  statistics_.cached = 0;
+  release_cache();
 }
 
 CachingAllocator& allocator(Device device) {

@@ -30,12 +30,19 @@ class MemorySource {
   virtual void release(void* pointer, std::size_t bytes) noexcept = 0;
 };
 
+/// Caching keeps blocks for the next request of their size class. Exact asks the source for every
+/// request, byte for byte, and gives the block back at once: slow, but a tool that watches the
+/// source (compute-sanitizer) then sees each access beside a block and each read of bytes never
+/// written.
+enum class AllocatorMode : std::uint8_t { Caching, Exact };
+
 /// Thread-safe. Size classes are spaced 1/8 of a power of two apart: at most 12.5 % is lost.
 class CachingAllocator {
  public:
   static constexpr std::size_t kAlignment = 64;  // a cache line, and an AVX-512 register
 
-  explicit CachingAllocator(std::unique_ptr<MemorySource> source);
+  explicit CachingAllocator(std::unique_ptr<MemorySource> source,
+                            AllocatorMode mode = AllocatorMode::Caching);
   ~CachingAllocator();
   CachingAllocator(const CachingAllocator&) = delete;
   CachingAllocator& operator=(const CachingAllocator&) = delete;
@@ -55,7 +62,11 @@ class CachingAllocator {
   static std::size_t size_class(std::size_t bytes);
 
  private:
+  std::size_t block_size(std::size_t bytes) const;
+  void release_cache() noexcept;
+
   std::unique_ptr<MemorySource> source_;
+  AllocatorMode mode_;
   mutable std::mutex mutex_;
   std::map<std::size_t, std::vector<void*>> cache_;  // by size class
   AllocatorStatistics statistics_;
@@ -63,7 +74,9 @@ class CachingAllocator {
 
 /// The process-wide allocator of a device. On a GPU it is ordered by the device's compute stream: a
 /// block given back can be handed out again at once, for work that comes later in that stream. Who
-/// uses a block on another stream keeps it until that work is done (core/stream.h).
+/// uses a block on another stream keeps it until that work is done (core/stream.h). The environment
+/// variable KRAIT_EXACT_MEMORY, set to anything but 0, puts the allocators of GPUs into Exact mode.
+/// Throws for a device that this build or machine lacks.
 CachingAllocator& allocator(Device device);
 
 namespace cuda {

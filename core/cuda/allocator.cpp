@@ -1,6 +1,8 @@
 #include "core/allocator.h"
 
+#include <cstdlib>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include <cuda_runtime_api.h>
@@ -34,6 +36,12 @@ class DeviceMemory final : public MemorySource {
   int device_;
 };
 
+AllocatorMode mode_of_environment() {
+  const char* exact = std::getenv("KRAIT_EXACT_MEMORY");
+  const bool wanted = exact != nullptr && *exact != '\0' && std::string_view(exact) != "0";
+  return wanted ? AllocatorMode::Exact : AllocatorMode::Caching;
+}
+
 }  // namespace
 
 CachingAllocator& device_allocator(Device device) {
@@ -41,13 +49,14 @@ CachingAllocator& device_allocator(Device device) {
   static auto& all = *new std::vector<std::unique_ptr<CachingAllocator>>([] {
     std::vector<std::unique_ptr<CachingAllocator>> made;
     for (int i = 0; i < device_count(); ++i) {
-      made.push_back(std::make_unique<CachingAllocator>(std::make_unique<DeviceMemory>(i)));
+      made.push_back(std::make_unique<CachingAllocator>(std::make_unique<DeviceMemory>(i),
+                                                        mode_of_environment()));
     }
     return made;
   }());
   const auto index = static_cast<std::size_t>(device.index);
-  KRAIT_CHECK(Usage, index < all.size(), "there is no device ", device, ": ", all.size(),
-              " CUDA devices are here.");
+  KRAIT_CHECK(Usage, index < all.size(), "[allocator] there is no device ", device, ": ",
+              all.size(), " CUDA devices are here.");
   return *all[index];
 }
 

@@ -39,22 +39,37 @@ class Staging {
     }
   }
 
+  /// While one slot is emptied by the host, the others are filled.
   void to_host(std::byte* to, const std::byte* from, std::size_t bytes) {
     const std::lock_guard lock(mutex_);
     const Stream stream = krait::device_stream(device_, StreamKind::Compute);
-    for (std::size_t at = 0; at < bytes; at += kSlotBytes) {
-      const std::size_t part = std::min(kSlotBytes, bytes - at);
-      Slot& s = next();
-      KRAIT_CUDA_CHECK(cudaMemcpyAsync(s.memory, from + at, part, cudaMemcpyDeviceToHost,
-                                       static_cast<cudaStream_t>(stream.handle)));
-      s.done->record(stream);
-      s.done->synchronize();
-      std::memcpy(to + at, s.memory, part);
+    const std::size_t ahead = slots_.size() - 1;
+    const std::size_t parts = (bytes + kSlotBytes - 1) / kSlotBytes;
+    const auto size_of_part = [&](std::size_t i) {
+      return std::min(kSlotBytes, bytes - i * kSlotBytes);
+    };
+    std::array<Slot*, kSlots> filling{};
+    for (std::size_t i = 0; i < parts + ahead; ++i) {
+      if (i < parts) {
+        Slot& s = next();
+        KRAIT_CUDA_CHECK(cudaMemcpyAsync(s.memory, from + i * kSlotBytes, size_of_part(i),
+                                         cudaMemcpyDeviceToHost,
+                                         static_cast<cudaStream_t>(stream.handle)));
+        s.done->record(stream);
+        filling[i % kSlots] = &s;
+      }
+      if (i >= ahead && i - ahead < parts) {
+        const std::size_t part = i - ahead;
+        const Slot& s = *filling[part % kSlots];
+        s.done->synchronize();
+        std::memcpy(to + part * kSlotBytes, s.memory, size_of_part(part));
+      }
     }
   }
 
  private:
   static constexpr std::size_t kSlotBytes = std::size_t{4} << 20;
+  static constexpr std::size_t kSlots = 4;
   struct Slot {
     void* memory = nullptr;
     std::unique_ptr<Event> done;
@@ -68,7 +83,7 @@ class Staging {
 
   Device device_;
   std::mutex mutex_;
-  std::array<Slot, 4> slots_;
+  std::array<Slot, kSlots> slots_;
   std::size_t turn_ = 0;
 };
 
@@ -82,6 +97,26 @@ Staging& staging_of(Device device) {
   return *own;
 }
 
+/// Within a GPU, or from one to another: then after the work that makes the source, and before
+/// later work that may change it.
+void copy_on_device(const MemoryTarget& target, const MemoryOrigin& source, std::size_t bytes) {
+  const Stream stream = krait::device_stream(target.device, StreamKind::Compute);
+  const bool between = !(source.device == target.device);
+  if (between) {
+    const Stream origin = krait::device_stream(source.device, StreamKind::Compute);
+    Event made(source.device);
+    made.record(origin);
+    made.block(stream);
+  }
+  KRAIT_CUDA_CHECK(cudaMemcpyAsync(target.to, source.from, bytes, cudaMemcpyDefault,
+                                   static_cast<cudaStream_t>(stream.handle)));
+  if (between) {
+    Event done(target.device);
+    done.record(stream);
+    done.block(krait::device_stream(source.device, StreamKind::Compute));
+  }
+}
+
 }  // namespace
 
 void copy_memory(const MemoryTarget& target, const MemoryOrigin& source, std::size_t bytes) {
@@ -89,9 +124,7 @@ void copy_memory(const MemoryTarget& target, const MemoryOrigin& source, std::si
   const auto* from = static_cast<const std::byte*>(source.from);
   if (!source.device.is_cuda()) return staging_of(target.device).to_device(to, from, bytes);
   if (!target.device.is_cuda()) return staging_of(source.device).to_host(to, from, bytes);
-  const Stream stream = krait::device_stream(target.device, StreamKind::Compute);
-  KRAIT_CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDefault,
-                                   static_cast<cudaStream_t>(stream.handle)));
+  copy_on_device(target, source, bytes);
 }
 
 void zero_memory(const MemoryTarget& target, std::size_t bytes) {

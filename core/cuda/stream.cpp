@@ -24,7 +24,7 @@ struct DeviceStreams {
 DeviceStreams& streams_of(Device device) {
   static auto& all = *new std::vector<DeviceStreams>(static_cast<std::size_t>(device_count()));
   const auto index = static_cast<std::size_t>(device.index);
-  KRAIT_CHECK(Usage, index < all.size(), "there is no device ", device, ": ", all.size(),
+  KRAIT_CHECK(Usage, index < all.size(), "[stream] there is no device ", device, ": ", all.size(),
               " CUDA devices are here.");
   DeviceStreams& own = all[index];
   std::call_once(own.created, [&] {

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
+#include "tests/device.h"
 
 namespace krait {
 namespace {
@@ -36,8 +37,9 @@ class CountedSource final : public MemorySource {
 struct Counted {
   std::size_t held = 0;
   CachingAllocator allocator;
-  explicit Counted(std::size_t limit = std::size_t{1} << 40)
-      : allocator(std::make_unique<CountedSource>(&held, limit)) {}
+  explicit Counted(std::size_t limit = std::size_t{1} << 40,
+                   AllocatorMode mode = AllocatorMode::Caching)
+      : allocator(std::make_unique<CountedSource>(&held, limit), mode) {}
 };
 
 TEST(Allocator, SizeClassesAreAlignedOrderedAndLoseAtMostAnEighth) {
@@ -175,8 +177,96 @@ TEST(Allocator, ThreadsShareIt) {
   EXPECT_EQ(c.allocator.statistics().allocations, 8000u);
 }
 
+TEST(Allocator, ExactBlocksAreAsLargeAsAskedForAndGoBackAtOnce) {
+  Counted c(1000, AllocatorMode::Exact);
+  void* block = c.allocator.allocate(777);
+  EXPECT_EQ(c.held, 777u);
+  EXPECT_EQ(c.allocator.statistics().active, 777u);
+  c.allocator.deallocate(block, 777);
+  EXPECT_EQ(c.held, 0u);
+  EXPECT_EQ(c.allocator.statistics().active, 0u);
+  EXPECT_EQ(c.allocator.statistics().cached, 0u);
+  EXPECT_EQ(c.allocator.statistics().peak, 777u);
+  void *a = c.allocator.allocate(0), *b = c.allocator.allocate(0);
+  EXPECT_NE(a, b);
+  EXPECT_EQ(c.held, 2u) << "a valid pointer needs a byte";
+  c.allocator.deallocate(a, 0);
+  c.allocator.deallocate(b, 0);
+  EXPECT_EQ(c.allocator.statistics().driver_calls, 3u);
+}
+
 TEST(Allocator, ThereIsOneForTheCpu) {
   EXPECT_EQ(&allocator(Device{}), &allocator(Device{}));
+}
+
+TEST(Allocator, ADeviceThatIsNotThereIsAnError) {
+  const Device device{.type = DeviceType::Cuda, .index = 100};
+  try {
+    allocator(device);
+    FAIL() << "there is no such device";
+  } catch (const Error& e) {
+    const std::string what = e.what();
+    EXPECT_EQ(what.rfind("[allocator] ", 0), 0u) << what;
+    EXPECT_NE(what.find("cuda:100"), std::string::npos) << what;
+  }
+}
+
+class GpuAllocator : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    KRAIT_SKIP_WITHOUT_GPU();
+    gpu_ = &allocator(testing::kGpu);
+    gpu_->trim();
+    gpu_->reset_peak();
+    before_ = gpu_->statistics();
+  }
+  CachingAllocator* gpu_ = nullptr;
+  AllocatorStatistics before_;
+};
+
+TEST_F(GpuAllocator, BlocksAreReusedWithoutTheDriver) {
+  void* first = gpu_->allocate(1 << 20);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(first) % CachingAllocator::kAlignment, 0u);
+  gpu_->deallocate(first, 1 << 20);
+  const std::uint64_t calls = gpu_->statistics().driver_calls;
+  EXPECT_EQ(calls, before_.driver_calls + 1);
+  for (int i = 0; i < 100; ++i) {
+    void* again = gpu_->allocate((1 << 20) - 100);
+    EXPECT_EQ(again, first);
+    gpu_->deallocate(again, (1 << 20) - 100);
+  }
+  EXPECT_EQ(gpu_->statistics().driver_calls, calls);
+}
+
+TEST_F(GpuAllocator, PeakAndTrimFollowWhatIsHandedOut) {
+  constexpr std::size_t kBytes = std::size_t{64} << 20;
+  void* a = gpu_->allocate(kBytes);
+  void* b = gpu_->allocate(kBytes);
+  EXPECT_EQ(gpu_->statistics().active, before_.active + 2 * kBytes);
+  gpu_->deallocate(b, kBytes);
+  EXPECT_EQ(gpu_->statistics().peak, before_.active + 2 * kBytes);
+  EXPECT_EQ(gpu_->statistics().cached, kBytes);
+  gpu_->trim();
+  EXPECT_EQ(gpu_->statistics().cached, 0u);
+  EXPECT_EQ(gpu_->statistics().active, before_.active + kBytes);
+  gpu_->deallocate(a, kBytes);
+}
+
+TEST_F(GpuAllocator, MemoryThatIsNotThereIsAnErrorAndNothingMore) {
+  constexpr std::size_t kBytes = std::size_t{1} << 60;
+  try {
+    gpu_->allocate(kBytes);
+    FAIL() << "no GPU has an exabyte";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::Io);
+    EXPECT_NE(std::string(e.what()).find("cannot allocate 1152921504606846976 bytes"),
+              std::string::npos)
+        << e.what();
+  }
+  EXPECT_EQ(gpu_->statistics().active, before_.active);
+  // and later calls do not find the driver's error again
+  const Tensor t = Tensor::zeros({10}, DType::F32, testing::kGpu);
+  EXPECT_EQ(t.to({}).data<float>()[9], 0);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/device.h"
+
 namespace krait {
 namespace {
 
@@ -21,6 +23,19 @@ TEST(Scratch, GivesItsMemoryBackWhenTheScopeEnds) {
   const Scratch<double> again(1000, {});
   EXPECT_EQ(again.data(), first);
   EXPECT_EQ(allocator(Device{}).statistics().driver_calls, calls);
+}
+
+TEST(GpuScratch, GivesItsMemoryBackToTheGpuWhenTheScopeEnds) {
+  KRAIT_SKIP_WITHOUT_GPU();
+  const ExecutionContext ctx = execution_context(testing::kGpu);
+  const std::size_t before = allocator(testing::kGpu).statistics().active;
+  const std::size_t on_host = allocator(Device{}).statistics().active;
+  {
+    const Scratch<double> s(1000, ctx);
+    EXPECT_GE(allocator(testing::kGpu).statistics().active, before + 8000);
+    EXPECT_EQ(allocator(Device{}).statistics().active, on_host);
+  }
+  EXPECT_EQ(allocator(testing::kGpu).statistics().active, before);
 }
 
 TEST(Scratch, NoElementsAreAllowed) {

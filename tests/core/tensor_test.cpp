@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "core/allocator.h"
+#include "tests/device.h"
 
 namespace krait {
 namespace {
@@ -206,7 +207,7 @@ TEST(Tensor, ItemReadsTheOnlyElementOfAnyType) {
   EXPECT_EQ(Tensor::from<std::uint8_t>({1}, {std::uint8_t{200}}).item(), 200);
   EXPECT_EQ(Tensor::from<BFloat16>({1}, {BFloat16(1.5f)}).item(), 1.5);
   EXPECT_EQ(counting({5}).slice(0, 3, 4).item(), 3);
-  expect_error([] { counting({2}).item(); }, "[Tensor::item] needs one element on the CPU");
+  expect_error([] { counting({2}).item(); }, "[Tensor::item] needs one element, got shape (2).");
 }
 
 TEST(Tensor, ZeroClearsAViewOnlyAndCountsAsAChange) {
@@ -217,7 +218,83 @@ TEST(Tensor, ZeroClearsAViewOnlyAndCountsAsAChange) {
   EXPECT_EQ(t.storage()->version(), version + 1);
   t.bump_version();
   EXPECT_EQ(t.slice(0, 0, 1).storage()->version(), version + 2) << "views share the count";
-  expect_error([&] { t.transpose(0, 1).zero(); }, "[Tensor::zero] needs a contiguous CPU tensor");
+  expect_error([&] { t.transpose(0, 1).zero(); },
+               "[Tensor::zero] needs contiguity, got shape (2, 3) strides");
+}
+
+TEST(Tensor, ToTheSameDeviceIsTheTensorItself) {
+  const Tensor t = counting({2, 3});
+  EXPECT_EQ(t.to({}).storage(), t.storage());
+  EXPECT_FALSE(Tensor().to({}).defined());
+}
+
+/// There and back, with its strides.
+void expect_round_trip(const Tensor& t) {
+  const Tensor there = t.to(testing::kGpu);
+  EXPECT_EQ(there.device(), testing::kGpu);
+  EXPECT_EQ(there.shape(), t.shape());
+  EXPECT_EQ(there.strides(), t.strides());
+  EXPECT_EQ(there.dtype(), t.dtype());
+  const Tensor back = there.to({});
+  EXPECT_EQ(back.device(), Device{});
+  EXPECT_EQ(back.strides(), t.strides());
+  EXPECT_EQ(elements(back), elements(t)) << t.shape() << " strides " << t.strides();
+}
+
+TEST(GpuTensor, ToKeepsValuesAndStridesOfViews) {
+  KRAIT_SKIP_WITHOUT_GPU();
+  const Tensor t = counting({4, 5, 6});
+  expect_round_trip(t);
+  expect_round_trip(t.slice(0, 1, 3));
+  expect_round_trip(t.slice(1, 2, 4).slice(2, 1, 6));
+  expect_round_trip(t.transpose(0, 2));
+  expect_round_trip(t.transpose(0, 1).slice(0, 3, 5));
+  expect_round_trip(t.select(1, 4));
+  expect_round_trip(t.slice(2, 5, 6).expand({2, 4, 5, 3}));
+  expect_round_trip(t.slice(1, 2, 2));
+  expect_round_trip(counting({}));
+  expect_round_trip(counting({0, 3}));
+}
+
+TEST(GpuTensor, ToMakesACopyThatIsItsOwn) {
+  KRAIT_SKIP_WITHOUT_GPU();
+  const Tensor host = counting({1000});
+  const Tensor gpu = host.to(testing::kGpu);
+  EXPECT_EQ(gpu.to(testing::kGpu).storage(), gpu.storage());
+  host.zero();  // the copy was submitted, and must not see this
+  const Tensor back = gpu.to({});
+  EXPECT_EQ(elements(back), elements(counting({1000})));
+  gpu.zero();
+  EXPECT_EQ(elements(back), elements(counting({1000})));
+}
+
+TEST(GpuTensor, ItemReadsTheElementOfAViewOfAnyType) {
+  KRAIT_SKIP_WITHOUT_GPU();
+  const Device gpu = testing::kGpu;
+  EXPECT_EQ(counting({2, 5}).to(gpu).select(0, 1).slice(0, 3, 4).item(), 8);
+  EXPECT_EQ(Tensor::from<double>({}, {0.1}).to(gpu).item(), 0.1);
+  EXPECT_EQ(Tensor::from<std::int64_t>({1}, {std::int64_t{1} << 40}).to(gpu).item(), 0x1p40);
+  EXPECT_EQ(Tensor::from<std::uint8_t>({1}, {std::uint8_t{200}}).to(gpu).item(), 200);
+  EXPECT_EQ(Tensor::from<BFloat16>({1}, {BFloat16(1.5f)}).to(gpu).item(), 1.5);
+}
+
+TEST(GpuTensor, ZeroClearsAViewOnlyAndCountsAsAChange) {
+  KRAIT_SKIP_WITHOUT_GPU();
+  const Tensor t = counting({3, 2}).to(testing::kGpu);
+  const std::uint64_t version = t.storage()->version();
+  t.slice(0, 1, 2).zero();
+  EXPECT_EQ(elements(t.to({})), (std::vector<float>{0, 1, 0, 0, 4, 5}));
+  EXPECT_EQ(t.storage()->version(), version + 1);
+  t.slice(0, 1, 1).zero();  // nothing
+  EXPECT_EQ(elements(t.to({})), (std::vector<float>{0, 1, 0, 0, 4, 5}));
+  const Tensor zeros = Tensor::zeros({100000}, DType::F32, testing::kGpu).to({});
+  EXPECT_EQ(elements(zeros), std::vector<float>(100000));
+}
+
+TEST(GpuTensor, HostAccessIsRefused) {
+  KRAIT_SKIP_WITHOUT_GPU();
+  const Tensor t = counting({2}).to(testing::kGpu);
+  expect_error([&] { t.span<float>(); }, "[Tensor::span] needs a contiguous CPU tensor");
 }
 
 TEST(BroadcastShape, FollowsNumPy) {
