@@ -128,7 +128,7 @@ void zero_rows(const Tensor& c) {
 }  // namespace
 
 void gemm(const Gemm& g, const ExecutionContext& ctx) {
-  visit_float(g.c.dtype(), "gemm", [&](auto zero) {
+  visit_float(g.a.dtype(), "gemm", [&](auto zero) {
     using T = decltype(zero);
     const std::int64_t k = g.a.size(g.transpose_a ? 0 : 1);
     if (g.c.numel() == 0) return;

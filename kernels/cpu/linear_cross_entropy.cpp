@@ -35,7 +35,8 @@ template <class T, class F>
 void for_each_chunk(const LinearCrossEntropyForward& a, const ExecutionContext& ctx, F&& f) {
   const std::int64_t rows = a.x.size(0), v = a.weight.size(0);
   const std::int64_t fitting = kLogitBytes / (v * static_cast<std::int64_t>(sizeof(T)));
-  const std::int64_t chunk = std::min(rows, std::max(kSmallestChunk, fitting));
+  const std::int64_t wanted = a.chunk_rows > 0 ? a.chunk_rows : std::max(kSmallestChunk, fitting);
+  const std::int64_t chunk = std::min(rows, wanted);
   if (rows == 0) return;
   const Tensor all = Tensor::empty({chunk, v}, dtype_of<T>);
   for (std::int64_t row = 0; row < rows; row += chunk) {
