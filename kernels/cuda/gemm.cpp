@@ -130,7 +130,7 @@ struct Plan {
   }
 };
 
-/// The handle of a device and the plans made so far: some kilobytes for every case ever asked for.
+/// The handle of a device and the plans made so far: a kilobyte for every case ever asked for.
 class Planner {
  public:
   Planner() { KRAIT_BLAS_CHECK(cublasLtCreate(&handle_)); }  // for the thread's current device
