@@ -3,304 +3,264 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstdint>
 #include <cstring>
-#include <functional>
-#include <vector>
+#include <ctime>
+#include <set>
+#include <string_view>
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/device_properties.h"
+#include "core/memory.h"
 #include "core/parallel.h"
-#include "core/random.h"
-#include "kernels/adamw.h"
-#include "kernels/causal_conv1d.h"
-#include "kernels/gemm.h"
-#include "kernels/linear_cross_entropy.h"
-#include "kernels/norm.h"
-#include "kernels/selective_scan.h"
+#include "experiments/bench_cases.h"
+#include "train/build_info.h"
 
 namespace krait {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Json = nlohmann::ordered_json;
 
-/// Uniform in [low, high).
-Tensor random_tensor(const Shape& shape, double low = -1, double high = 1) {
-  const Tensor t = Tensor::empty(shape, DType::F32);
-  const std::span<float> values = t.span<float>();
-  const RandomStream random{.seed = 1};
-  parallel_for(t.numel(), 1 << 16, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const double x = low + (high - low) * random.uniform(static_cast<std::uint64_t>(i));
-      values[static_cast<std::size_t>(i)] = static_cast<float>(x);
+constexpr double kSecondsOnCpu = 1, kSecondsOnGpu = 0.25;
+
+std::string version_text(int version) {
+  return fmt::format("{}.{}", version / 1000, version % 1000 / 10);
+}
+
+Json describe(Device device) {
+  if constexpr (kCudaEnabled) {
+    if (device.is_cuda()) {
+      const cuda::DeviceProperties p = cuda::device_properties(device);
+      return {{"name", p.name},
+              {"multiprocessors", p.multiprocessors},
+              {"clock_ghz", p.clock_hz / 1e9},
+              {"memory_gib", static_cast<double>(p.memory_bytes) / 0x1p30},
+              {"l2_mib", static_cast<double>(p.l2_bytes) / 0x1p20},
+              {"driver", version_text(p.driver_version)},
+              {"runtime", version_text(p.runtime_version)}};
     }
-  });
-  return t;
-}
-
-Tensor empty_like(const Tensor& t) {
-  return Tensor::empty(t.shape(), t.dtype());
-}
-
-Gradient gradient_like(const Tensor& t) {
-  return {.tensor = empty_like(t), .mode = GradientMode::Overwrite};
-}
-
-/// Bytes of tensors that are read or written once.
-double bytes_of(std::initializer_list<const Tensor*> tensors) {
-  double bytes = 0;
-  for (const Tensor* t : tensors) bytes += static_cast<double>(t->bytes());
-  return bytes;
-}
-
-/// What a call does.
-struct Work {
-  double bytes = 0;
-  double amount = 0;
-  const char* unit = "";  // of 1e9 of the amount per second; empty: bytes are all there is to say
-};
-
-class Bench {
- public:
-  explicit Bench(const KernelBenchmark& options) : options_(options) {}
-
-  bool wants(const std::string& name) const {
-    return name.find(options_.filter) != std::string::npos;
   }
+  return {{"name", "CPU"}};
+}
 
-  /// Milliseconds of each call, rising, after one that is not counted.
-  std::vector<double> time(const std::function<void()>& call) const {
-    call();
-    std::vector<double> ms;
-    const auto start = Clock::now();
-    while (ms.size() < 3 ||
-           std::chrono::duration<double>(Clock::now() - start).count() < options_.seconds) {
-      const auto begin = Clock::now();
-      call();
-      ms.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+std::string now() {
+  return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(std::time(nullptr)));
+}
+
+/// Those for kernel, shape and dtype of the row.
+Json references_of(const Json& row, const std::vector<KernelReference>& all,
+                   const std::string& device) {
+  Json found = Json::array();
+  for (const KernelReference& r : all) {
+    if (r.kernel != row.at("kernel") || r.shape != row.at("shape") || r.dtype != row.at("dtype")) {
+      continue;
     }
-    std::sort(ms.begin(), ms.end());
-    return ms;
+    found.push_back({{"source", r.source},
+                     {"gpu", r.gpu},
+                     {"same_gpu", r.gpu == device},
+                     {"ms", r.ms},
+                     {"speedup", r.ms / row.at("median_ms").get<double>()}});
   }
-
-  /// Bytes read and written per second, in 1e9, by all threads at once: the ceiling of `add`.
-  void measure_copy() {
-    constexpr std::int64_t kElements = std::int64_t{64} << 20;
-    constexpr std::int64_t kGrain = 1 << 18;
-    const Tensor from = random_tensor({kElements}), to = empty_like(from);
-    const auto ms = time([&] {
-      parallel_for(kElements, kGrain, [&](std::int64_t begin, std::int64_t end) {
-        std::memcpy(to.data<float>() + begin, from.data<float>() + begin,
-                    static_cast<std::size_t>(end - begin) * sizeof(float));
-      });
-    });
-    copy_rate_ = bytes_of({&from, &to}) / ms[ms.size() / 2] / 1e6;
-  }
-
-  void add(const std::string& name, const std::string& shape, const Work& work,
-           const std::function<void()>& call) {
-    if (!wants(name)) return;
-    const auto ms = time(call);
-    const double median = ms[ms.size() / 2], rate = work.bytes / median / 1e6;
-    nlohmann::ordered_json row{
-        {"kernel", name},      {"shape", shape},      {"dtype", "f32"},
-        {"calls", ms.size()},  {"median_ms", median}, {"min_ms", ms.front()},
-        {"max_ms", ms.back()}, {"gb_per_s", rate},    {"fraction_of_copy", rate / copy_rate_}};
-    if (*work.unit != '\0') {
-      row["rate"] = work.amount / median / 1e6;
-      row["unit"] = work.unit;
-    }
-    rows_.push_back(row);
-  }
-
-  nlohmann::ordered_json report() const {
-    KRAIT_CHECK(Usage, !rows_.empty(), "No kernel's name contains '", options_.filter,
-                "'. Leave the filter out to see all of them.");
-    return {{"threads", thread_count()}, {"copy_gb_per_s", copy_rate_}, {"kernels", rows_}};
-  }
-
- private:
-  KernelBenchmark options_;
-  double copy_rate_ = 0;
-  nlohmann::ordered_json rows_ = nlohmann::ordered_json::array();
-};
-
-struct ScanShape {
-  std::int64_t b, d, n, l;
-};
-
-void bench_scan(Bench& bench, const ScanShape& s) {
-  if (!bench.wants("selective_scan_forward") && !bench.wants("selective_scan_backward")) return;
-  const std::string shape = fmt::format("b{} d{} n{} l{}", s.b, s.d, s.n, s.l);
-  const std::int64_t chunk = selective_scan_chunk({});
-  const SelectiveScanForward f{
-      .u = random_tensor({s.b, s.l, s.d}),
-      .delta = random_tensor({s.b, s.l, s.d}, -4, -1),
-      .A = random_tensor({s.d, s.n}, -16, -1),
-      .B = random_tensor({s.b, s.l, 1, s.n}),
-      .C = random_tensor({s.b, s.l, 1, s.n}),
-      .D = random_tensor({s.d}),
-      .z = random_tensor({s.b, s.l, s.d}),
-      .delta_bias = random_tensor({s.d}),
-      .y = Tensor::empty({s.b, s.l, s.d}, DType::F32),
-      .chunk_states = Tensor::empty({s.b, (s.l + chunk - 1) / chunk, s.d, s.n}, DType::F32)};
-  const double updates = static_cast<double>(s.b * s.d * s.n * s.l);
-  const char* unit = "G updates/s";
-  bench.add("selective_scan_forward", shape,
-            {bytes_of({&f.u, &f.delta, &f.z, &f.B, &f.C, &f.y, &f.chunk_states}), updates, unit},
-            [&] { selective_scan_forward(f, {}); });
-  if (!bench.wants("selective_scan_backward")) return;
-  selective_scan_forward(f, {});
-  const SelectiveScanBackward g{.forward = f,
-                                .dy = random_tensor({s.b, s.l, s.d}),
-                                .du = gradient_like(f.u),
-                                .ddelta = gradient_like(f.delta),
-                                .dA = gradient_like(f.A),
-                                .dB = gradient_like(f.B),
-                                .dC = gradient_like(f.C),
-                                .dD = gradient_like(f.D),
-                                .dz = gradient_like(f.z),
-                                .ddelta_bias = gradient_like(f.delta_bias)};
-  const double bytes =
-      bytes_of({&f.u, &f.delta, &f.z, &g.dy, &g.du.tensor, &g.ddelta.tensor, &g.dz.tensor, &f.B,
-                &f.C, &g.dB.tensor, &g.dC.tensor, &f.chunk_states});
-  bench.add("selective_scan_backward", shape, {bytes, updates, unit},
-            [&] { selective_scan_backward(g, {}); });
-}
-
-void bench_conv(Bench& bench, std::int64_t b, std::int64_t d, std::int64_t l) {
-  if (!bench.wants("causal_conv1d_forward") && !bench.wants("causal_conv1d_backward")) return;
-  const std::string shape = fmt::format("b{} d{} l{} w4", b, d, l);
-  const CausalConv1dForward f{.x = random_tensor({b, l, d}),
-                              .weight = random_tensor({d, 4}),
-                              .bias = random_tensor({d}),
-                              .y = Tensor::empty({b, l, d}, DType::F32)};
-  bench.add("causal_conv1d_forward", shape, {bytes_of({&f.x, &f.y})},
-            [&] { causal_conv1d_forward(f, {}); });
-  const CausalConv1dBackward g{.forward = f,
-                               .dy = random_tensor({b, l, d}),
-                               .dx = gradient_like(f.x),
-                               .dweight = gradient_like(f.weight),
-                               .dbias = gradient_like(f.bias)};
-  bench.add("causal_conv1d_backward", shape, {bytes_of({&f.x, &g.dy, &g.dx.tensor})},
-            [&] { causal_conv1d_backward(g, {}); });
-}
-
-void bench_gemm(Bench& bench, std::int64_t m, std::int64_t n, std::int64_t k) {
-  if (!bench.wants("gemm")) return;
-  const Gemm g{.a = random_tensor({m, k}),
-               .b = random_tensor({n, k}),
-               .c = Tensor::empty({m, n}, DType::F32),
-               .transpose_b = true};  // as in a linear layer
-  bench.add("gemm", fmt::format("m{} n{} k{}", m, n, k),
-            {bytes_of({&g.a, &g.b, &g.c}), 2.0 * static_cast<double>(m * n * k), "GFLOP/s"},
-            [&] { gemm(g, {}); });
-}
-
-void bench_norm(Bench& bench, std::int64_t rows, std::int64_t d) {
-  if (!bench.wants("rms_norm_forward") && !bench.wants("rms_norm_backward")) return;
-  const std::string shape = fmt::format("rows{} d{}", rows, d);
-  const NormForward f{.x = random_tensor({rows, d}),
-                      .residual = random_tensor({rows, d}),
-                      .weight = random_tensor({d}),
-                      .y = Tensor::empty({rows, d}, DType::F32),
-                      .residual_out = Tensor::empty({rows, d}, DType::F32),
-                      .inverse_std = Tensor::empty({rows}, DType::F32)};
-  bench.add("rms_norm_forward", shape, {bytes_of({&f.x, &f.residual, &f.y, &f.residual_out})},
-            [&] { norm_forward(f, {}); });
-  norm_forward(f, {});
-  const NormBackward g{.r = f.residual_out,
-                       .weight = f.weight,
-                       .inverse_std = f.inverse_std,
-                       .dy = random_tensor({rows, d}),
-                       .dx = gradient_like(f.x),
-                       .dweight = gradient_like(f.weight)};
-  bench.add("rms_norm_backward", shape, {bytes_of({&g.r, &g.dy, &g.dx.tensor})},
-            [&] { norm_backward(g, {}); });
-}
-
-void bench_cross_entropy(Bench& bench, std::int64_t rows, std::int64_t d, std::int64_t v) {
-  if (!bench.wants("linear_cross_entropy_forward") && !bench.wants("linear_cross_entropy_backward"))
-    return;
-  const std::string shape = fmt::format("rows{} d{} v{}", rows, d, v);
-  const Tensor targets = Tensor::empty({rows}, DType::I32);
-  for (std::int64_t i = 0; i < rows; ++i) {
-    targets.data<std::int32_t>()[i] = static_cast<std::int32_t>(i * 7919 % v);
-  }
-  const LinearCrossEntropyForward f{.x = random_tensor({rows, d}),
-                                    .weight = random_tensor({v, d}),
-                                    .targets = targets,
-                                    .losses = Tensor::empty({rows}, DType::F32),
-                                    .logsumexp = Tensor::empty({rows}, DType::F32)};
-  const double product = 2.0 * static_cast<double>(rows * d * v);
-  bench.add("linear_cross_entropy_forward", shape,
-            {bytes_of({&f.x, &f.weight}), product, "GFLOP/s"},
-            [&] { linear_cross_entropy_forward(f, {}); });
-  linear_cross_entropy_forward(f, {});
-  const LinearCrossEntropyBackward g{.forward = f,
-                                     .dlosses = random_tensor({rows}),
-                                     .dx = gradient_like(f.x),
-                                     .dweight = gradient_like(f.weight)};
-  // the logits again, dx and dweight
-  bench.add("linear_cross_entropy_backward", shape,
-            {bytes_of({&f.x, &f.weight, &g.dx.tensor, &g.dweight.tensor}), 3 * product, "GFLOP/s"},
-            [&] { linear_cross_entropy_backward(g, {}); });
-}
-
-void bench_adamw(Bench& bench, std::int64_t parameters) {
-  if (!bench.wants("adamw")) return;
-  const AdamW a{.param = random_tensor({parameters}),
-                .m = Tensor::zeros({parameters}, DType::F32),
-                .v = Tensor::zeros({parameters}, DType::F32),
-                .grad = random_tensor({parameters}),
-                .learning_rate = Tensor::from<float>({1}, {1e-3f}),
-                .grad_scale = Tensor::from<float>({1}, {1.0f}),
-                .step = Tensor::from<std::int64_t>({1}, {1})};
-  // param, m and v are read and written
-  const double bytes = bytes_of({&a.param, &a.param, &a.m, &a.m, &a.v, &a.v, &a.grad});
-  bench.add("adamw", fmt::format("{} parameters", parameters), {bytes}, [&] { adamw(a, {}); });
+  return found;
 }
 
 }  // namespace
 
-nlohmann::ordered_json run_kernel_benchmark(const KernelBenchmark& options) {
-  if (options.threads > 0) set_thread_count(options.threads);
-  Bench bench(options);
-  bench.measure_copy();
-  for (const ScanShape& s :
-       {ScanShape{8, 512, 16, 512}, ScanShape{8, 1536, 16, 2048}, ScanShape{1, 1536, 16, 16384},
-        ScanShape{1, 64, 16, 16384}, ScanShape{8, 512, 64, 512}}) {
-    bench_scan(bench, s);
+KernelBench::KernelBench(const KernelBenchmark& options)
+    : options_(options),
+      context_(execution_context(options.device)),
+      inputs_(options.device),
+      timer_(options.device,
+             options.seconds.value_or(options.device.is_cuda() ? kSecondsOnGpu : kSecondsOnCpu)) {}
+
+void KernelBench::measure_copy() {
+  const std::int64_t elements = on_gpu() ? std::int64_t{1} << 28 : std::int64_t{64} << 20;
+  const Tensor from = random({elements}, DType::F32), to = empty({elements}, DType::F32);
+  std::vector<double> ms;
+  if (on_gpu()) {
+    copy_kind_ = "the driver's device-to-device copy of 1 GiB";
+    ms = timer_.time([&](std::size_t) {
+      copy_memory({.to = to.data<float>(), .device = to.device()},
+                  {.from = from.data<float>(), .device = from.device()}, from.bytes());
+    });
+  } else {
+    constexpr std::int64_t kGrain = 1 << 18;
+    copy_kind_ = "memcpy of 256 MiB by all threads";
+    ms = timer_.time([&](std::size_t) {
+      parallel_for(elements, kGrain, [&](std::int64_t begin, std::int64_t end) {
+        std::memcpy(to.data<float>() + begin, from.data<float>() + begin,
+                    static_cast<std::size_t>(end - begin) * sizeof(float));
+      });
+    });
   }
-  bench_conv(bench, 8, 512, 512);
-  bench_conv(bench, 8, 1536, 2048);
-  bench_gemm(bench, 4096, 1024, 256);
-  bench_gemm(bench, 4096, 3072, 768);
-  bench_norm(bench, 16384, 768);
-  bench_cross_entropy(bench, 4096, 256, 256);
-  bench_cross_entropy(bench, 512, 768, 50280);
-  bench_adamw(bench, 16 << 20);
-  return bench.report();
+  copy_rate_ = static_cast<double>(from.bytes() + to.bytes()) / quantile(ms, 0.5) / 1e6;
 }
 
-std::string kernel_benchmark_table(const nlohmann::ordered_json& report) {
-  std::string table =
-      fmt::format("{} threads, copy {:.1f} GB/s\n{:<30} {:<24} {:>10} {:>10} {:>10} {:>8} {:>6}\n",
-                  report.at("threads").get<int>(), report.at("copy_gb_per_s").get<double>(),
-                  "kernel", "shape", "median ms", "min ms", "max ms", "GB/s", "copy");
-  for (const auto& row : report.at("kernels")) {
-    table += fmt::format("{:<30} {:<24} {:>10.3f} {:>10.3f} {:>10.3f} {:>8.2f} {:>5.0f}%",
-                         row.at("kernel").get<std::string>(), row.at("shape").get<std::string>(),
-                         row.at("median_ms").get<double>(), row.at("min_ms").get<double>(),
-                         row.at("max_ms").get<double>(), row.at("gb_per_s").get<double>(),
-                         100 * row.at("fraction_of_copy").get<double>());
-    if (row.contains("rate")) {
-      table += fmt::format("  {:.2f} {}", row.at("rate").get<double>(),
-                           row.at("unit").get<std::string>());
-    }
-    table += '\n';
+void KernelBench::add(const KernelCase& one, const std::function<void(std::size_t)>& call) {
+  if (!wants(one.kernel)) return;
+  const std::vector<double> ms = timer_.time(call);
+  const double median = quantile(ms, 0.5), rate = one.bytes / median / 1e6;
+  Json row{{"kernel", one.kernel},
+           {"shape", one.shape},
+           {"dtype", name_of(options_.dtype)},
+           {"calls", ms.size()},
+           {"median_ms", median},
+           {"min_ms", ms.front()},
+           {"max_ms", ms.back()},
+           {"p05_ms", quantile(ms, 0.05)},
+           {"p95_ms", quantile(ms, 0.95)},
+           {"gb_per_s", rate},
+           {"fraction_of_copy", rate / copy_rate_}};
+  if (one.unit != WorkUnit::None) {
+    const bool tera = one.unit == WorkUnit::FloatOperations && on_gpu();
+    row["rate"] = one.work / median / (tera ? 1e9 : 1e6);
+    row["unit"] = one.unit == WorkUnit::StateUpdates ? "G updates/s" : tera ? "TFLOP/s" : "GFLOP/s";
   }
+  for (const Json& other : rows_) {
+    if (other.at("kernel") != one.kernel || other.at("shape") != one.beside) continue;
+    row["cost"] = {{"beside", one.beside},
+                   {"ratio", other.at("rate").get<double>() / row.at("rate").get<double>()}};
+  }
+  rows_.push_back(std::move(row));
+}
+
+void KernelBench::trim() const {
+  allocator(options_.device).trim();
+}
+
+Json run_kernel_benchmark(const KernelBenchmark& options) {
+  KRAIT_CHECK(Usage, options.device.is_cuda() || options.dtype != DType::BF16,
+              "--dtype bf16 needs CUDA, and this benchmark runs on the CPU; use f32.");
+  if (options.threads > 0) set_thread_count(options.threads);
+  const auto start = std::chrono::steady_clock::now();
+  KernelBench bench(options);
+  bench.measure_copy();
+  if (options.device.is_cuda()) {
+    add_cuda_cases(bench);
+  } else {
+    add_cpu_cases(bench);
+  }
+  Json rows = bench.rows();
+  KRAIT_CHECK(Usage, !rows.empty(), "No kernel's name contains '", options.filter,
+              "'. Leave the filter out to see all of them.");
+  const Json device = describe(options.device);
+  for (Json& row : rows) {
+    Json references = references_of(row, options.references, device.at("name"));
+    if (!references.empty()) row["references"] = std::move(references);
+  }
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+  return {{"threads", thread_count()},
+          {"dtype", name_of(options.dtype)},
+          {"krait", fmt::format("{} ({})", build_info().version, build_info().source)},
+          {"date", now()},
+          {"seconds", taken.count()},
+          {"device", device},
+          {"copy_gb_per_s", bench.copy_rate()},
+          {"copy_kind", bench.copy_kind()},
+          {"kernels", std::move(rows)}};
+}
+
+namespace {
+
+double number(const Json& object, const char* key) {
+  return object.at(key).get<double>();
+}
+std::string text(const Json& object, const char* key) {
+  return object.at(key).get<std::string>();
+}
+
+/// Four or five digits that count.
+std::string milliseconds(double ms) {
+  return fmt::format("{:.{}f}", ms, ms < 10 ? 4 : ms < 100 ? 3 : ms < 1000 ? 2 : 1);
+}
+
+std::string header(const Json& report) {
+  const Json& device = report.at("device");
+  std::string out;
+  if (device.contains("multiprocessors")) {
+    out = fmt::format("{}, {} SMs at up to {:.2f} GHz, {:.0f} GiB, driver CUDA {}, runtime {}\n",
+                      text(device, "name"), device.at("multiprocessors").get<int>(),
+                      number(device, "clock_ghz"), number(device, "memory_gib"),
+                      text(device, "driver"), text(device, "runtime"));
+    out += "Single calls between events, the L2 overwritten before each.\n";
+  } else {
+    out = fmt::format("{} threads\n", report.at("threads").get<int>());
+  }
+  out += fmt::format("krait {}, {}, {}\n", text(report, "krait"), text(report, "date"),
+                     text(report, "dtype"));
+  out += fmt::format("copy {:.1f} GB/s: {}, read and written bytes\n",
+                     number(report, "copy_gb_per_s"), text(report, "copy_kind"));
+  return out;
+}
+
+std::string kernel_row(const Json& row) {
+  const double median = number(row, "median_ms");
+  std::string line =
+      fmt::format("{:<29} {:<22}{:>9}{:>9}{:>9}{:>6.0f}%{:>8.1f}{:>6.0f}%", text(row, "kernel"),
+                  text(row, "shape"), milliseconds(median), milliseconds(number(row, "min_ms")),
+                  milliseconds(number(row, "max_ms")),
+                  100 * (number(row, "p95_ms") - number(row, "p05_ms")) / median,
+                  number(row, "gb_per_s"), 100 * number(row, "fraction_of_copy"));
+  if (row.contains("rate")) {
+    const double rate = number(row, "rate");
+    std::string_view unit = row.at("unit").get_ref<const std::string&>();
+    if (unit == "G updates/s") unit = "G upd/s";
+    line += fmt::format(" {:>7.{}f} {}", rate, rate < 100 ? 2 : rate < 10000 ? 1 : 0, unit);
+  }
+  return line + '\n';
+}
+
+/// Costs beside those of other lengths.
+std::string cost_lines(const Json& rows) {
+  std::string out;
+  for (const Json& row : rows) {
+    if (!row.contains("cost")) continue;
+    out += fmt::format("{} {}: an update costs {:.3f} of what it does at {}\n", text(row, "kernel"),
+                       text(row, "shape"), number(row.at("cost"), "ratio"),
+                       text(row.at("cost"), "beside"));
+  }
+  return out.empty() ? out : '\n' + out;
+}
+
+std::string reference_table(const Json& rows, const std::string& device) {
+  std::string lines;
+  std::set<std::string> elsewhere;
+  for (const Json& row : rows) {
+    if (!row.contains("references")) continue;
+    for (const Json& reference : row.at("references")) {
+      const bool same = reference.at("same_gpu").get<bool>();
+      if (!same) elsewhere.insert(text(reference, "gpu"));
+      lines += fmt::format("{:<29} {:<22}{:>9}{:>11}{:>8.2f}x {} {}\n", text(row, "kernel"),
+                           text(row, "shape"), milliseconds(number(row, "median_ms")),
+                           milliseconds(number(reference, "ms")), number(reference, "speedup"),
+                           same ? ' ' : '*', text(reference, "source"));
+    }
+  }
+  if (lines.empty()) return lines;
+  std::string out = fmt::format("\n{:<29} {:<22}{:>9}{:>11}{:>9}   {}\n", "kernel", "shape",
+                                "median ms", "reference", "faster", "source of the reference");
+  out += lines;
+  for (const std::string& gpu : elsewhere) {
+    out += fmt::format("* on another device: {}, while this is {}.\n", gpu, device);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string kernel_benchmark_table(const Json& report) {
+  const Json& rows = report.at("kernels");
+  std::string table = header(report);
+  table += fmt::format("\n{:<29} {:<22}{:>9}{:>9}{:>9}{:>7}{:>8}{:>7}\n", "kernel", "shape",
+                       "median ms", "min ms", "max ms", "90 %", "GB/s", "copy");
+  for (const Json& row : rows) table += kernel_row(row);
+  table +=
+      "90 %: how far apart the middle 90 % of the calls lie, of the median; copy: share of "
+      "the copy's GB/s\n";
+  table += cost_lines(rows);
+  table += reference_table(rows, text(report.at("device"), "name"));
   return table;
 }
 

@@ -1,26 +1,41 @@
 // The time of single kernels.
 #pragma once
+#include <optional>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
+
+#include "core/device.h"
+#include "core/dtype.h"
+#include "experiments/bench_reference.h"
 
 namespace krait {
 
 struct KernelBenchmark {
-  std::string filter;  // only kernels whose name contains this
-  int threads = 0;     // 0: all
-  double seconds = 1;  // each kernel at least this long, and at least three times
+  Device device;
+  DType dtype = DType::F32;       // of activations and matrix weights: f32, on CUDA also bf16
+  std::string filter;             // only kernels whose name contains this
+  int threads = 0;                // of the CPU; 0: all
+  std::optional<double> seconds;  // each kernel at least this long, and at least three times;
+                                  // not given: 1 on the CPU, 0.25 on a GPU
+  std::vector<KernelReference> references;
 };
 
-/// Random f32 inputs through the kernels of a training step. Gives threads, the copy bandwidth
-/// measured in the same run (copy_gb_per_s, read and written bytes), and `kernels`: for each its
-/// name, shape, dtype, calls, median, fastest and slowest call in milliseconds, gb_per_s (each
-/// input read and each output written once) with its fraction of the copy bandwidth, and the work
-/// done per second (`rate` in `unit`: 1e9 state updates or floating-point operations). Throws Error
-/// (Usage) when the filter fits no kernel.
+/// Random inputs through the kernels of a training step; on CUDA in the dtypes of a bf16 or f32
+/// model (core/dtype.h, accumulate_dtype). Gives
+///   threads, dtype, krait (version and commit), date, seconds
+///   device: its name, on CUDA with multiprocessors, clock_ghz, memory_gib, driver, runtime
+///   copy_gb_per_s: the bandwidth of copy_kind, measured in the same run, read and written bytes
+///   kernels: for each its name, shape, dtype, calls; median, fastest, slowest and the 5 % and 95 %
+///     quantiles of single calls in milliseconds; gb_per_s (each input read and each output written
+///     once) with its fraction of the copy bandwidth; the work done per second (`rate` in `unit`);
+///     `cost` of a unit of work beside that of another length; `references`, where there are some
+///     for kernel, shape and dtype, each with `speedup`: its time over this median.
+/// Throws Error (Usage) when the filter fits no kernel or the CPU is to compute in bf16.
 nlohmann::ordered_json run_kernel_benchmark(const KernelBenchmark& options);
 
-/// The same as a table for people.
+/// The same as tables for people, at most 120 columns wide.
 std::string kernel_benchmark_table(const nlohmann::ordered_json& report);
 
 }  // namespace krait

@@ -2,6 +2,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -16,11 +17,19 @@ namespace {
 
 struct KernelsCommand {
   KernelBenchmark options;
+  Config::Run::Device device = Config::Run::Device::Auto;
+  std::vector<std::string> references;
   std::string json;
 };
 
 void run_kernels(const KernelsCommand& command) {
-  const nlohmann::ordered_json report = run_kernel_benchmark(command.options);
+  KernelBenchmark options = command.options;
+  options.device = resolve_device(command.device);
+  for (const std::string& path : command.references) {
+    const std::vector<KernelReference> read = read_kernel_references(path);
+    options.references.insert(options.references.end(), read.begin(), read.end());
+  }
+  const nlohmann::ordered_json report = run_kernel_benchmark(options);
   std::cout << kernel_benchmark_table(report);
   write_json(command.json, report);
 }
@@ -30,12 +39,27 @@ void add_kernels(CLI::App& bench) {
   KernelBenchmark& o = command->options;
   CLI::App* kernels = bench.add_subcommand(
       "kernels", "Each kernel of a training step: median, spread, share of the copy bandwidth");
+  add_device_option(*kernels, command->device);
+  add_choice_option(
+      *kernels, {.name = "--dtype",
+                 .help = "Activations and matrix weights; sums and parameters beside them are f32",
+                 .choices = {"f32", "bf16"},
+                 .set = [command](std::size_t i) {
+                   command->options.dtype = i == 0 ? DType::F32 : DType::BF16;
+                 }});
   kernels->add_option("--filter", o.filter, "Only kernels whose name contains this")
       ->type_name("TEXT");
-  kernels->add_option("--seconds", o.seconds, "Measure each kernel at least this long")
+  kernels
+      ->add_option("--seconds", o.seconds,
+                   "Measure each kernel at least this long; default: 1 on the CPU, 0.25 on a GPU")
       ->type_name("S")
-      ->check(CLI::NonNegativeNumber, "")
-      ->capture_default_str();
+      ->check(CLI::NonNegativeNumber, "");
+  kernels
+      ->add_option("--reference", command->references,
+                   "Times to compare with (experiments/reference/*.csv); more than once for more "
+                   "files")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
   add_threads_option(*kernels, o.threads);
   add_json_option(*kernels, command->json);
   kernels->callback([command] { run_kernels(*command); });
@@ -78,12 +102,17 @@ void add_step(CLI::App& bench) {
       ->check(CLI::NonNegativeNumber, "")
       ->capture_default_str();
   step->add_flag("--recompute", o.recompute, "Recompute the blocks in backward");
+  const auto& precisions = kChoices<Config::Train::Precision>;
   add_choice_option(*step, {.name = "--dtype",
                             .help = "Arithmetic",
-                            .choices = {"f32", "f64"},
+                            .choices = {precisions.begin(), precisions.end()},
                             .set = [command](std::size_t i) {
-                              command->options.model.dtype = i == 0 ? DType::F32 : DType::F64;
+                              command->options.precision = static_cast<Config::Train::Precision>(i);
                             }});
+  add_device_option(*step, o.device);
+  step->footer(
+      "The published 130M model: --d-model 768 --n-layer 24 --vocab-size 50280 --batch 32 "
+      "--length 2048 --dtype bf16");
   add_threads_option(*step, o.threads);
   add_json_option(*step, command->json);
   step->callback([command] { run_step(*command); });
