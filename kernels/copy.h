@@ -6,9 +6,9 @@
 namespace krait {
 
 ///   y = scale * x  (+ y when `accumulate`)
-/// x and y have one shape, any strides (0 in x repeats: a broadcast) and any of f32, f64, bf16;
-/// equal integer dtypes are copied when scale is 1 and accumulate is off. They do not overlap,
-/// except that they may be the same view.
+/// x and y have one shape, any strides (0 in x repeats: a broadcast) and any of f32, f64 (CPU
+/// only), bf16; equal integer dtypes are copied when scale is 1 and accumulate is off. They do not
+/// overlap, except that they may be the same view.
 struct Copy {
   Tensor x;  // in
   Tensor y;  // out
@@ -17,7 +17,7 @@ struct Copy {
 };
 void copy(const Copy& args, const ExecutionContext& ctx);
 
-/// Sets every element of y (any strides, f32, f64, bf16 or i32) to `value`.
+/// Sets every element of y (any strides, f32, f64 (CPU only), bf16 or i32) to `value`.
 struct Fill {
   Tensor y;  // out
   double value = 0;

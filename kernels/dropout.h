@@ -8,7 +8,8 @@ namespace krait {
 
 /// y[i] = x[i] / (1 - p) where word i % 4 of random.bits(offset + i / 4), as a uniform number in
 /// [0, 1), is >= p; else 0. The mask is a function of (random, offset, i): nothing is saved, and
-/// backward is the same call on dy. Contiguous, f32 or f64, alike; y may be x.
+/// backward is the same call on dy, on any device. Contiguous, alike in dtype (CPU: f32 or f64;
+/// CUDA: f32 or bf16); y may be x.
 struct DropoutForward {
   Tensor x;      // in
   Tensor y;      // out

@@ -23,7 +23,8 @@ enum class UnaryOp : std::uint8_t {
   Relu
 };
 
-/// y = op(x). Contiguous, one shape and dtype (f32 or f64); y may be x.
+/// y = op(x). Contiguous, one shape and dtype (CPU: f32 or f64; CUDA: f32, or bf16 computed in f32
+/// and rounded once); y may be x.
 struct UnaryForward {
   UnaryOp op = UnaryOp::Neg;
   Tensor x;  // in
@@ -40,7 +41,8 @@ struct UnaryBackward {
 enum class BinaryOp : std::uint8_t { Add, Sub, Mul, Div };
 
 /// y = a op b, a and b broadcast to y's shape (NumPy's rule; any strides), (+ y when
-/// `accumulate`). y is contiguous; it may be a or b when that has y's shape.
+/// `accumulate`). y is contiguous; it may be a or b when that has y's shape. One dtype, as for
+/// UnaryForward.
 struct BinaryForward {
   BinaryOp op = BinaryOp::Add;
   Tensor a, b;  // in

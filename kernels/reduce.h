@@ -12,8 +12,9 @@ enum class ReduceOp : std::uint8_t { Sum, Max };
 ///   y = scale * reduce(x)  (+ y when `accumulate`, Sum only)
 /// y's shape broadcasts to x's shape, and the dimensions along which it is repeated are the ones
 /// reduced: x (2, 3, 4) to y (3, 1) sums over the first and last. So it is also the backward of
-/// every broadcast. x has any strides, y is contiguous; f32 or f64, alike. Sums are carried
-/// in f64, in an order that depends on shape and strides only.
+/// every broadcast. x has any strides, y is contiguous; alike in dtype (CPU: f32 or f64; CUDA: f32
+/// or bf16). Sums are carried in f64 (bf16: neighbours are added in f32 first), in an order that
+/// depends on shape, strides and alignment only.
 /// Max of an empty set throws.
 struct Reduce {
   ReduceOp op = ReduceOp::Sum;
@@ -26,7 +27,7 @@ void reduce(const Reduce& args, const ExecutionContext& ctx);
 
 /// norm = sqrt(sum x^2) of a contiguous x, summed in f64 in a fixed order.
 struct L2Norm {
-  Tensor x;     // in  any shape, f32 or f64
+  Tensor x;     // in  any shape; CPU: f32 or f64, CUDA: f32 or bf16
   Tensor norm;  // out (1), dtype of x
 };
 void l2_norm(const L2Norm& args, const ExecutionContext& ctx);

@@ -5,8 +5,8 @@
 
 namespace krait {
 
-/// y = exp(x - max) / sum exp(x - max), or its logarithm when `log`. Contiguous, f32 or f64, alike;
-/// y may be x.
+/// y = exp(x - max) / sum exp(x - max), or its logarithm when `log`. Contiguous, alike in dtype
+/// (CPU: f32 or f64; CUDA: f32 or bf16); y may be x. Sums over a row are f64.
 struct SoftmaxForward {
   Tensor x;  // in  (..., n), n >= 1
   Tensor y;  // out (..., n)

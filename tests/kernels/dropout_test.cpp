@@ -9,59 +9,83 @@ using namespace testing;
 
 const RandomStream kRandom{.seed = 99, .purpose = RandomPurpose::Dropout, .stream = 5};
 
-TEST(Dropout, KeepsWhereTheRandomWordOfTheElementSaysSo) {
-  for (const DType dtype : {DType::F32, DType::F64}) {
-    for (const std::int64_t n : {1, 3, 4, 255, 257, 40001}) {
-      const Tensor x = random_tensor({n}, dtype, 1), y = Tensor::empty({n}, dtype);
-      dropout({.x = x, .y = y, .p = 0.3, .random = kRandom, .offset = 1000}, {});
-      for (std::int64_t i = 0; i < n; ++i) {
-        const auto index = static_cast<std::uint64_t>(i);
-        const std::uint32_t word = kRandom.bits(1000 + index / 4)[index % 4];
-        const bool kept = word * 0x1p-32 >= 0.3;
-        const double want = kept ? read(x, i) / 0.7 : 0;
-        ASSERT_NEAR(read(y, i), want, std::abs(want) * (dtype == DType::F32 ? 0x1p-23 : 0x1p-51))
-            << i;
+/// What the words of `kRandom` from `offset` on leave of x.
+std::vector<double> expected(const Tensor& x, double p, std::uint64_t offset) {
+  std::vector<double> want = values(x);
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    const std::uint32_t word = kRandom.bits(offset + i / 4)[i % 4];
+    want[i] = word * 0x1p-32 >= p ? want[i] / (1 - p) : 0;
+  }
+  return want;
+}
+
+DEVICE_TEST(Dropout, KeepsWhereTheRandomWordOfTheElementSaysSo) {
+  // the last offset passes 2^32, into the upper half of the counter
+  for (const std::uint64_t offset : {std::uint64_t{1000}, (std::uint64_t{1} << 32) - 9}) {
+    for (const DType dtype : test_dtypes()) {
+      for (const std::int64_t n : {1, 3, 4, 255, 257, 1023, 1024, 40001}) {
+        for (const std::int64_t begin : {0, 1}) {
+          const Tensor x = random_tensor({n + begin}, dtype, 1).slice(0, begin, begin + n);
+          const Tensor y = empty({n}, dtype);
+          dropout({.x = x, .y = y, .p = 0.3, .random = kRandom, .offset = offset}, {});
+          const std::vector<double> want = expected(x, 0.3, offset), got = values(y);
+          // 1 - p and the quotient are rounded
+          const double tolerance =
+              2 * rounding_of(accumulate_dtype(dtype)) + (dtype == DType::F64    ? 0x1p-52
+                                                          : dtype == DType::BF16 ? 0x1p-8  // 8 bits
+                                                                                 : 0);
+          for (std::size_t i = 0; i < want.size(); ++i) {
+            ASSERT_NEAR(got[i], want[i], std::abs(want[i]) * tolerance) << dtype << n << " " << i;
+          }
+        }
       }
     }
   }
 }
 
-TEST(Dropout, KeepsTheExpectedShareAndMean) {
+DEVICE_TEST(Dropout, KeepsTheExpectedShareAndMean) {
   constexpr std::int64_t kCount = 1 << 18;
-  const Tensor x = tensor({kCount}, DType::F64, std::vector<double>(kCount, 1.0));
-  const Tensor y = Tensor::empty({kCount}, DType::F64);
+  const DType dtype = test_dtypes().front();
+  const Tensor x = tensor({kCount}, dtype, std::vector<double>(kCount, 1.0));
+  const Tensor y = empty({kCount}, dtype);
   for (const double p : {0.1, 0.5, 0.9}) {
     dropout({.x = x, .y = y, .p = p, .random = kRandom}, {});
     double kept = 0, sum = 0;
-    for (const double v : y.span<double>()) kept += v != 0 ? 1 : 0, sum += v;
+    for (const double v : values(y)) kept += v != 0 ? 1 : 0, sum += v;
     const double deviation = std::sqrt(p * (1 - p) / kCount);  // of a binomial share
     EXPECT_NEAR(kept / kCount, 1 - p, 4 * deviation);
     EXPECT_NEAR(sum / kCount, 1, 4 * deviation / (1 - p));
   }
 }
 
-TEST(Dropout, NothingIsDroppedAtZero) {
-  const Tensor x = random_tensor({1001}, DType::F32, 1), y = Tensor::empty({1001}, DType::F32);
-  dropout({.x = x, .y = y, .random = kRandom}, {});
-  EXPECT_TRUE(same_bits(x, y));
+DEVICE_TEST(Dropout, NothingIsDroppedAtZero) {
+  for (const DType dtype : test_dtypes()) {
+    const Tensor x = random_tensor({1001}, dtype, 1), y = empty({1001}, dtype);
+    dropout({.x = x, .y = y, .random = kRandom}, {});
+    EXPECT_TRUE(same_bits(x, y));
+    dropout({.x = empty({0}, dtype), .y = empty({0}, dtype), .random = kRandom}, {});
+  }
 }
 
-TEST(Dropout, AccumulatesAndWorksInPlace) {
-  const Tensor x = random_tensor({301}, DType::F64, 1), y = Tensor::empty({301}, DType::F64);
-  dropout({.x = x, .y = y, .p = 0.5, .random = kRandom}, {});
-  const Tensor sum = random_tensor({301}, DType::F64, 2);
-  std::vector<double> want = values(sum);
-  for (std::size_t i = 0; i < want.size(); ++i) want[i] += values(y)[i];
-  dropout({.x = x, .y = sum, .p = 0.5, .random = kRandom, .accumulate = true}, {});
-  EXPECT_EQ(values(sum), want);
-  dropout({.x = x, .y = x, .p = 0.5, .random = kRandom}, {});
-  EXPECT_TRUE(same_bits(x, y));
+DEVICE_TEST(Dropout, AccumulatesAndWorksInPlace) {
+  for (const DType dtype : test_dtypes()) {
+    const Tensor x = random_tensor({301}, dtype, 1), y = empty({301}, dtype);
+    dropout({.x = x, .y = y, .p = 0.5, .random = kRandom}, {});
+    const Tensor sum = random_tensor({301}, dtype, 2);
+    std::vector<double> want = values(sum);
+    for (std::size_t i = 0; i < want.size(); ++i) want[i] += values(y)[i];
+    dropout({.x = x, .y = sum, .p = 0.5, .random = kRandom, .accumulate = true}, {});
+    // doubling is exact, so the sum is rounded once
+    EXPECT_EQ(values(sum), values(tensor({301}, dtype, want)));
+    dropout({.x = x, .y = x, .p = 0.5, .random = kRandom}, {});
+    EXPECT_TRUE(same_bits(x, y));
+  }
 }
 
-TEST(Dropout, OffsetsAndStreamsGiveOtherMasks) {
+DEVICE_TEST(Dropout, OffsetsAndStreamsGiveOtherMasks) {
   const Tensor x = tensor({64}, DType::F32, std::vector<double>(64, 1.0));
   const auto mask = [&](std::uint32_t stream, std::uint64_t offset) {
-    const Tensor y = Tensor::empty({64}, DType::F32);
+    const Tensor y = empty({64}, DType::F32);
     RandomStream random = kRandom;
     random.stream = stream;
     dropout({.x = x, .y = y, .p = 0.5, .random = random, .offset = offset}, {});
@@ -75,10 +99,10 @@ TEST(Dropout, OffsetsAndStreamsGiveOtherMasks) {
   EXPECT_TRUE(std::equal(a.begin() + 4, a.end(), b.begin()));
 }
 
-TEST(Dropout, MaskDoesNotDependOnTheNumberOfThreads) {
+DEVICE_TEST(Dropout, MaskDoesNotDependOnTheNumberOfThreads) {
   const Tensor x = random_tensor({100003}, DType::F32, 1);
   expect_thread_independent([&] {
-    const Tensor y = Tensor::empty({100003}, DType::F32);
+    const Tensor y = empty({100003}, DType::F32);
     dropout({.x = x, .y = y, .p = 0.5, .random = kRandom}, {});
     return std::vector<Tensor>{y};
   });
