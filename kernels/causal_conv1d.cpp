@@ -11,6 +11,13 @@ Requirement like_x(const CausalConv1dForward& a, std::string_view name, const Sh
   return {.op = kOp, .name = name, .shape = shape, .dtype = a.x.dtype(), .device = a.x.device()};
 }
 
+/// The same in the type that x is summed in.
+Requirement parameter(const CausalConv1dForward& a, std::string_view name, const Shape& shape) {
+  Requirement r = like_x(a, name, shape);
+  r.dtype = accumulate_dtype(r.dtype);
+  return r;
+}
+
 void require_optional_contiguous(const Tensor& t, const Requirement& r) {
   if (t.defined()) require_contiguous(t, r);
 }
@@ -25,36 +32,45 @@ void validate_inputs(const CausalConv1dForward& a) {
                 a.x.shape(), ".");
   KRAIT_REQUIRE(a.weight.defined() && a.weight.rank() == 2, "[", kOp,
                 "] weight must have shape (d, w), got ", a.weight.shape(), ".");
-  KRAIT_REQUIRE(a.x.dtype() == DType::F32 || a.x.dtype() == DType::F64, "[", kOp,
-                "] x must be f32 or f64, got ", a.x.dtype(), ".");
+  const DType other = a.x.device().is_cuda() ? DType::BF16 : DType::F64;
+  KRAIT_REQUIRE(a.x.dtype() == DType::F32 || a.x.dtype() == other, "[", kOp, "] x must be f32 or ",
+                other, ", got ", a.x.dtype(), " on ", a.x.device(), ".");
   const std::int64_t b = a.x.size(0), l = a.x.size(1), d = a.x.size(2), w = a.weight.size(1);
   KRAIT_REQUIRE(b >= 1 && l >= 1 && d >= 1, "[", kOp, "] x must have sizes >= 1, got shape ",
                 a.x.shape(), ".");
   KRAIT_REQUIRE(w >= 1 && w <= 8, "[", kOp, "] weight must have a width of 1 to 8, got shape ",
                 a.weight.shape(), ".");
   require_tensor(a.x, like_x(a, "x", {b, l, d}));
-  require_contiguous(a.weight, like_x(a, "weight", {d, w}));
-  require_optional_contiguous(a.bias, like_x(a, "bias", {d}));
+  require_contiguous(a.weight, parameter(a, "weight", {d, w}));
+  require_optional_contiguous(a.bias, parameter(a, "bias", {d}));
   require_optional_contiguous(a.initial_state, like_x(a, "initial_state", state_shape(a)));
   Requirement ids = like_x(a, "sequence_ids", {b, l});
   ids.dtype = DType::I32;
   require_optional_contiguous(a.sequence_ids, ids);
 }
 
-/// `gradient`, if wanted, is shaped like `input`, which must be there.
-void validate_gradient(const CausalConv1dForward& a, std::string_view name,
-                       const Gradient& gradient, const Tensor& input) {
+/// `gradient`, if wanted, is like `input`, which must be there.
+void validate_gradient(std::string_view name, const Gradient& gradient, const Tensor& input) {
   if (!gradient.wanted()) return;
   KRAIT_REQUIRE(input.defined(), "[", kOp, "] ", name,
                 " is wanted, but the input that it belongs to is not given.");
-  require_tensor(gradient.tensor, like_x(a, name, input.shape()));
+  require_tensor(gradient.tensor, {.op = kOp,
+                                   .name = name,
+                                   .shape = input.shape(),
+                                   .dtype = input.dtype(),
+                                   .device = input.device()});
 }
 
 /// The same for a parameter or a state, which must also be contiguous.
-void validate_contiguous_gradient(const CausalConv1dForward& a, std::string_view name,
-                                  const Gradient& gradient, const Tensor& input) {
-  validate_gradient(a, name, gradient, input);
-  if (gradient.wanted()) require_contiguous(gradient.tensor, like_x(a, name, input.shape()));
+void validate_contiguous_gradient(std::string_view name, const Gradient& gradient,
+                                  const Tensor& input) {
+  validate_gradient(name, gradient, input);
+  if (!gradient.wanted()) return;
+  require_contiguous(gradient.tensor, {.op = kOp,
+                                       .name = name,
+                                       .shape = input.shape(),
+                                       .dtype = input.dtype(),
+                                       .device = input.device()});
 }
 
 }  // namespace
@@ -71,10 +87,10 @@ void causal_conv1d_backward(const CausalConv1dBackward& args, const ExecutionCon
   validate_inputs(a);
   require_tensor(args.dy, like_x(a, "dy", a.x.shape()));
   require_optional_contiguous(args.dfinal_state, like_x(a, "dfinal_state", state_shape(a)));
-  validate_gradient(a, "dx", args.dx, a.x);
-  validate_contiguous_gradient(a, "dweight", args.dweight, a.weight);
-  validate_contiguous_gradient(a, "dbias", args.dbias, a.bias);
-  validate_contiguous_gradient(a, "dinitial_state", args.dinitial_state, a.initial_state);
+  validate_gradient("dx", args.dx, a.x);
+  validate_contiguous_gradient("dweight", args.dweight, a.weight);
+  validate_contiguous_gradient("dbias", args.dbias, a.bias);
+  validate_contiguous_gradient("dinitial_state", args.dinitial_state, a.initial_state);
   KRAIT_DISPATCH(a.x.device(), causal_conv1d_backward, args, ctx);
 }
 

@@ -245,5 +245,31 @@ TEST(CausalConv1d, RefusesWhatDoesNotFit) {
   refused([&](auto& f) { f.y = Tensor(); }, "y must be given");
 }
 
+TEST(GpuCausalConv1d, ParametersAreF32BesideBf16) {
+  KRAIT_SKIP_WITHOUT_GPU();
+  const TestDeviceScope device_scope(kGpu);
+  const DType bf16 = DType::BF16, f32 = DType::F32;
+  const auto refused = [&](const auto& spoil, const std::string& message) {
+    CausalConv1dForward f{.x = zeros({2, 5, 6}, bf16),
+                          .weight = zeros({6, 4}, f32),
+                          .bias = zeros({6}, f32),
+                          .initial_state = zeros({2, 3, 6}, bf16),
+                          .y = zeros({2, 5, 6}, bf16)};
+    EXPECT_NO_THROW(causal_conv1d_forward(f, {}));
+    spoil(f);
+    expect_error([&] { causal_conv1d_forward(f, {}); }, message);
+  };
+  refused([&](auto& f) { f.weight = zeros({6, 4}, bf16); }, "weight must be f32, got bf16");
+  refused([&](auto& f) { f.bias = zeros({6}, bf16); }, "bias must be f32, got bf16");
+  refused(
+      [&](auto& f) {
+        f.initial_state = zeros({2, 3, 6}, f32);
+      },
+      "initial_state must be bf16, got f32");
+  refused([&](auto& f) { f.y = zeros({2, 5, 6}, f32); }, "y must be bf16, got f32");
+  refused([&](auto& f) { f.weight = Tensor::zeros({6, 4}, f32); }, "weight must be on cuda:0");
+  refused([&](auto& f) { f.x = zeros({2, 5, 6}, DType::F64); }, "f32 or bf16, got f64 on cuda:0");
+}
+
 }  // namespace
 }  // namespace krait
