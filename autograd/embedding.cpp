@@ -25,11 +25,12 @@ class EmbeddingNode final : public Node {
 
 }  // namespace
 
-Variable embedding(const Tensor& given, const Variable& table) {
+Variable embedding(const Tensor& given, const Variable& table, std::optional<DType> output_dtype) {
   const Tensor ids = dense(given);
   Shape shape = ids.shape();
   shape.push_back(table.size(1));
-  const Tensor y = Tensor::empty(shape, table.dtype(), table.value().device());
+  const Tensor y =
+      Tensor::empty(shape, output_dtype.value_or(table.dtype()), table.value().device());
   embedding_forward({.ids = ids, .table = table.value(), .y = y}, current_context());
   return record(y, {table}, [&](std::vector<Variable> inputs) {
     return std::make_shared<EmbeddingNode>(std::move(inputs), ids);

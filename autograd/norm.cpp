@@ -25,16 +25,17 @@ class NormNode final : public Node {
     if (grad_outputs.size() > 1) saved_.dresidual_out = grad_outputs[1];
     saved_.dweight = targets[2].open();
     saved_.dbias = targets[3].open();
-    const bool both = targets[0].wanted() && targets[1].wanted();
-    const GradientTarget& first = targets[0].wanted() ? targets[0] : targets[1];
-    if (both) {  // one tensor is the gradient of x and of the residual alike
+    const bool shared =
+        targets[0].wanted() && targets[1].wanted() && inputs()[0].dtype() == inputs()[1].dtype();
+    if (shared) {  // one tensor is the gradient of x and of the residual alike
       saved_.dx = {Tensor::empty(saved_.r.shape(), saved_.r.dtype(), saved_.r.device()),
                    GradientMode::Overwrite};
     } else {
-      saved_.dx = first.open();
+      saved_.dx = targets[0].open();
+      saved_.dresidual = targets[1].open();
     }
     norm_backward(saved_, ctx);
-    if (both) targets[0].give(saved_.dx.tensor), targets[1].give(saved_.dx.tensor);
+    if (shared) targets[0].give(saved_.dx.tensor), targets[1].give(saved_.dx.tensor);
   }
   void release() override { saved_ = {}; }
 
@@ -43,18 +44,21 @@ class NormNode final : public Node {
 };
 
 std::vector<Variable> run(const Variable& x, const Variable& residual, const NormParameters& p) {
-  const auto like = [&](const Shape& s) { return Tensor::empty(s, x.dtype(), x.value().device()); };
+  const auto make = [&](const Shape& s, DType t) {
+    return Tensor::empty(s, t, x.value().device());
+  };
+  const DType sum = accumulate_dtype(x.dtype());
   const Shape rows{x.shape().rows()};
   NormForward args{.kind = p.kind,
                    .x = dense(x.value()),
                    .weight = p.weight.value(),
                    .eps = p.eps,
-                   .y = like(x.shape()),
-                   .inverse_std = like(rows)};
+                   .y = make(x.shape(), p.output_dtype.value_or(x.dtype())),
+                   .inverse_std = make(rows, sum)};
   if (residual.defined())
-    args.residual = dense(residual.value()), args.residual_out = like(x.shape());
+    args.residual = dense(residual.value()), args.residual_out = make(x.shape(), sum);
   if (p.bias.defined()) args.bias = p.bias.value();
-  if (p.kind == NormKind::Layer) args.mean = like(rows);
+  if (p.kind == NormKind::Layer) args.mean = make(rows, sum);
   norm_forward(args, current_context());
   const std::array outputs{args.y, args.residual_out};
   const std::size_t count = residual.defined() ? 2 : 1;

@@ -1,4 +1,6 @@
 #pragma once
+#include <optional>
+
 #include "autograd/variable.h"
 #include "kernels/norm.h"
 
@@ -10,14 +12,15 @@ struct NormParameters {
   Variable weight;  // (d)
   Variable bias;    // (d), optional
   double eps = 1e-5;
+  std::optional<DType> output_dtype;  // of the normalised values; by default that of x
 };
 
-/// Normalises x over its last dimension (formulas in kernels/norm.h).
+/// Normalises x over its last dimension (formulas and dtypes in kernels/norm.h).
 Variable norm(const Variable& x, const NormParameters& parameters);
 
 struct ResidualNorm {
   Variable y;         // norm(x + residual)
-  Variable residual;  // x + residual
+  Variable residual;  // x + residual, in the dtype that x is summed in
 };
 /// The pre-norm step of a residual block, in one pass.
 ResidualNorm residual_norm(const Variable& x, const Variable& residual,

@@ -14,6 +14,9 @@ void adamw(const AdamW& args, const ExecutionContext& ctx) {
   require(args.m, "m", p.shape());
   require(args.v, "v", p.shape());
   require(args.grad, "grad", p.shape());
+  if (args.compute.defined()) {
+    require_contiguous(args.compute, {"adamw", "compute", p.shape(), DType::BF16, p.device()});
+  }
   require(args.learning_rate, "learning_rate", {1});
   require(args.grad_scale, "grad_scale", {1});
   require_contiguous(args.step, {"adamw", "step", {1}, DType::I64, p.device()});

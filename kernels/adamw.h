@@ -9,13 +9,16 @@ namespace krait {
 ///   m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2
 ///   param -= lr (m / (1 - beta1^step) / (sqrt(v / (1 - beta2^step)) + eps) + weight_decay param)
 /// What changes from step to step is read from tensors, so that a recorded step can be replayed.
-/// All flat (n), contiguous, f32 or f64, alike.
+/// All flat (n), contiguous, f32 or f64 (CPU), alike.
+/// When grad_scale is NaN nothing is changed: a step with a gradient that is not finite leaves the
+/// model as it is, without the host having to look.
 struct AdamW {
   Tensor param, m, v;    // in and out (n)
+  Tensor compute;        // out (n) bf16, optional: param rounded, for bf16 arithmetic
   Tensor grad;           // in (n)
   Tensor learning_rate;  // in (1)
   Tensor grad_scale;     // in (1)
-  Tensor step;           // in (1) i64, counted from 1
+  Tensor step;           // in (1) i64, counted from 1 (checked on the CPU)
   double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0;
 };
 void adamw(const AdamW& args, const ExecutionContext& ctx);

@@ -14,6 +14,11 @@ void require_ids(const Tensor& ids, std::string_view op, Device device) {
   require_contiguous(ids, {op, "ids", ids.shape(), DType::I32, device});
 }
 
+/// Of two dtypes that an operation allows, the one that `t` has, or else the first.
+DType either(const Tensor& t, DType first, DType second) {
+  return t.defined() && t.dtype() == second ? second : first;
+}
+
 }  // namespace
 
 void embedding_forward(const EmbeddingForward& args, const ExecutionContext& ctx) {
@@ -26,7 +31,8 @@ void embedding_forward(const EmbeddingForward& args, const ExecutionContext& ctx
   require_contiguous(table, {op, "table", table.shape(), dtype, device});
   require_ids(args.ids, op, device);
   const Shape shape = with_last(args.ids.shape(), table.size(1));
-  require_contiguous(args.y, {op, "y", shape, dtype, device});
+  const DType y_dtype = either(args.y, dtype, accumulate_dtype(dtype));
+  require_contiguous(args.y, {op, "y", shape, y_dtype, device});
   KRAIT_DISPATCH(device, embedding_forward, args, ctx);
 }
 
@@ -41,7 +47,8 @@ void embedding_backward(const EmbeddingBackward& args, const ExecutionContext& c
   require_contiguous(table, {op, "dtable", table.shape(), dtype, device});
   require_ids(args.ids, op, device);
   const Shape shape = with_last(args.ids.shape(), table.size(1));
-  require_contiguous(args.dy, {op, "dy", shape, dtype, device});
+  const DType dy_dtype = device.is_cuda() ? either(args.dy, dtype, DType::BF16) : dtype;
+  require_contiguous(args.dy, {op, "dy", shape, dy_dtype, device});
   KRAIT_DISPATCH(device, embedding_backward, args, ctx);
 }
 

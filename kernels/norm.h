@@ -12,27 +12,33 @@ namespace krait {
 /// with r = x + residual, or r = x without a residual. var is the biased one.
 enum class NormKind : std::uint8_t { Rms, Layer };
 
-/// f32 or f64, alike; contiguous.
+/// All contiguous. x is f32, f64 (CPU) or bf16 (CUDA); y has x's dtype, the one that it is summed
+/// in
+/// (`sum`: f32 for bf16, else the same), or on CUDA bf16. A block of a bf16 model so reads the bf16
+/// output of the block before and the f32 residual stream, and writes the stream and a bf16 y.
 struct NormForward {
   NormKind kind = NormKind::Rms;
   Tensor x;         // in  (..., d)
-  Tensor residual;  // in  (..., d), optional
-  Tensor weight;    // in  (d)
-  Tensor bias;      // in  (d), optional
+  Tensor residual;  // in  (..., d) sum, optional
+  Tensor weight;    // in  (d) sum
+  Tensor bias;      // in  (d) sum, optional
   double eps = 1e-5;
   Tensor y;             // out (..., d)
-  Tensor residual_out;  // out (..., d) = r; given exactly when residual is
-  Tensor mean;          // out (rows), Layer only: saved for backward
-  Tensor inverse_std;   // out (rows), 1 / sqrt(...): saved for backward
+  Tensor residual_out;  // out (..., d) sum, = r; given exactly when residual is
+  Tensor mean;          // out (rows) sum, Layer only: saved for backward
+  Tensor inverse_std;   // out (rows) sum, 1 / sqrt(...): saved for backward
 };
-/// `dx` is the gradient of r, and so of x and of residual alike.
+/// `dx` and `dresidual` are both the gradient of r, each in the dtype of its input, and each
+/// optional: one of them is enough where x and residual have the same dtype.
 struct NormBackward {
   NormKind kind = NormKind::Rms;
-  Tensor r;  // in: residual_out, or x when there was no residual
-  Tensor weight, mean, inverse_std;
-  Tensor dy;             // in (..., d)
-  Tensor dresidual_out;  // in (..., d), optional: gradient that reached r from elsewhere
-  Gradient dx, dweight, dbias;
+  Tensor r;                          // in (..., d): residual_out, or x when there was no residual
+  Tensor weight, mean, inverse_std;  // in, as in forward
+  Tensor dy;                         // in (..., d), the dtype of y
+  Tensor dresidual_out;     // in (..., d) sum, optional: gradient that reached r from elsewhere
+  Gradient dx;              // out (..., d), the dtype of x
+  Gradient dresidual;       // out (..., d) sum
+  Gradient dweight, dbias;  // out (d) sum
 };
 void norm_forward(const NormForward& args, const ExecutionContext& ctx);
 void norm_backward(const NormBackward& args, const ExecutionContext& ctx);

@@ -37,8 +37,10 @@ void adamw(const AdamW& args, const ExecutionContext&) {
     const std::int64_t step = *args.step.data<std::int64_t>();
     KRAIT_REQUIRE(step >= 1, "[adamw] step is counted from 1, got ", step, ".");
     const Factors<T> f(args);
+    if (std::isnan(f.grad_scale)) return;
     T *param = args.param.data<T>(), *m = args.m.data<T>(), *v = args.v.data<T>();
     const T* grad = args.grad.data<T>();
+    BFloat16* compute = args.compute.defined() ? args.compute.data<BFloat16>() : nullptr;
     parallel_for(args.param.numel(), kGrain, [&](auto begin, auto end) {
       const Factors<T> c = f;  // a copy that the stores below cannot change
 #pragma GCC ivdep
@@ -49,6 +51,9 @@ void adamw(const AdamW& args, const ExecutionContext&) {
         const T denominator = std::sqrt(v[i]) * c.correction + c.eps;
         param[i] -= c.rate * m[i] / denominator + c.decay * param[i];
       }
+      if (compute == nullptr) return;
+      for (std::int64_t i = begin; i < end; ++i)
+        compute[i] = BFloat16(static_cast<float>(param[i]));
     });
   });
 }

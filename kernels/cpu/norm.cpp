@@ -64,7 +64,7 @@ struct Forward {
 };
 
 /// With n = (r - mean) inverse_std and g = dy weight:
-///   dx = inverse_std (g - mean(g) - n mean(g n)) + dresidual_out, without mean(g) for Rms.
+///   dr = inverse_std (g - mean(g) - n mean(g n)) + dresidual_out, without mean(g) for Rms.
 template <class T>
 struct Backward {
   const NormBackward& args;
@@ -75,9 +75,7 @@ struct Backward {
     const T *r = args.r.data<T>() + i * d, *dy = args.dy.data<T>() + i * d;
     const T scale = args.inverse_std.data<T>()[i];
     const T mean = args.kind == NormKind::Layer ? args.mean.data<T>()[i] : T(0);
-    if (args.dx.wanted()) {
-      row_dx(r, dy, mean, scale, i);
-    }
+    if (args.dx.wanted() || args.dresidual.wanted()) row_dr(r, dy, mean, scale, i);
     if (dweight) {
 #pragma GCC ivdep
       for (std::int64_t j = 0; j < d; ++j) dweight[j] += dy[j] * (r[j] - mean) * scale;
@@ -88,7 +86,8 @@ struct Backward {
     }
   }
 
-  void row_dx(const T* r, const T* dy, T mean, T scale, std::int64_t i) const {
+  /// The gradient of r, into dx and dresidual.
+  void row_dr(const T* r, const T* dy, T mean, T scale, std::int64_t i) const {
     const T* w = weight;
     const double dot =
         lane_sum(d, [=](std::int64_t j) { return dy[j] * w[j] * ((r[j] - mean) * scale); });
@@ -99,17 +98,23 @@ struct Backward {
     const auto value = [=](std::int64_t j) {
       return scale * (dy[j] * w[j] - sum_mean - (r[j] - mean) * scale * dot_mean);
     };
-    T* dx = args.dx.tensor.data<T>() + i * d;
+    if (args.dx.wanted()) write(args.dx, i, value);
+    if (args.dresidual.wanted()) write(args.dresidual, i, value);
+  }
+
+  template <class F>
+  void write(const Gradient& to, std::int64_t i, F value) const {
+    T* out = to.tensor.data<T>() + i * d;
     const T* more = extra ? extra + i * d : nullptr;
-    if (args.dx.accumulates()) {
+    if (to.accumulates()) {
 #pragma GCC ivdep
-      for (std::int64_t j = 0; j < d; ++j) dx[j] += value(j) + (more ? more[j] : T(0));
+      for (std::int64_t j = 0; j < d; ++j) out[j] += value(j) + (more ? more[j] : T(0));
     } else if (more) {
 #pragma GCC ivdep
-      for (std::int64_t j = 0; j < d; ++j) dx[j] = value(j) + more[j];
+      for (std::int64_t j = 0; j < d; ++j) out[j] = value(j) + more[j];
     } else {
 #pragma GCC ivdep
-      for (std::int64_t j = 0; j < d; ++j) dx[j] = value(j);
+      for (std::int64_t j = 0; j < d; ++j) out[j] = value(j);
     }
   }
 };
