@@ -52,8 +52,9 @@ void adamw(const AdamW& args, const ExecutionContext&) {
         param[i] -= c.rate * m[i] / denominator + c.decay * param[i];
       }
       if (compute == nullptr) return;
-      for (std::int64_t i = begin; i < end; ++i)
+      for (std::int64_t i = begin; i < end; ++i) {
         compute[i] = BFloat16(static_cast<float>(param[i]));
+      }
     });
   });
 }
