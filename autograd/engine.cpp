@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "autograd/node.h"
+#include "core/profile.h"
 #include "kernels/copy.h"
 
 namespace krait {
@@ -78,6 +79,7 @@ void Engine::count_use(VariableState& leaf) {
 
 void Engine::visit(Pending& pending) {
   Node& node = *pending.node;
+  const ProfileRange range(node.name());
   node.check_saved();
   std::vector<Tensor> grads;
   for (const auto& output : pending.outputs) grads.push_back(output ? output->grad : Tensor());
@@ -91,8 +93,9 @@ void Engine::visit(Pending& pending) {
     if (state != nullptr) schedule(v.state());
     if (again) {
       repeats.push_back({state, std::make_unique<VariableState>()});
-      repeats.back().own->value = state->value;
-      state = repeats.back().own.get();
+      VariableState& own = *repeats.back().own;
+      own.shape = state->shape, own.dtype = state->gradient_dtype(), own.device = state->device;
+      state = &own;
     }
     targets.emplace_back(state);
   }

@@ -2,6 +2,7 @@
 
 #include "autograd/elementwise.h"
 #include "autograd/node.h"
+#include "autograd/view.h"
 #include "kernels/gemm.h"
 
 namespace krait {
@@ -79,7 +80,7 @@ Variable linear(const Variable& x, const Variable& weight, const Variable& bias)
   Shape y_shape = x.shape();
   y_shape[-1] = weight.size(0);
   const Variable y = product(x, weight, y_shape, true);
-  return bias.defined() ? y + bias : y;
+  return bias.defined() ? y + cast(bias, y.dtype()) : y;
 }
 
 Variable matmul(const Variable& a, const Variable& b) {

@@ -32,14 +32,16 @@ class LinearCrossEntropyNode final : public Node {
 Variable linear_cross_entropy(const Variable& x, const Variable& weight, const Tensor& targets,
                               const CrossEntropyOptions& options) {
   const Tensor rows = dense(x.value());
-  const auto like_x = [&] { return Tensor::empty({x.size(0)}, x.dtype(), x.value().device()); };
+  const auto per_row = [&] {
+    return Tensor::empty({x.size(0)}, accumulate_dtype(x.dtype()), x.device());
+  };
   const LinearCrossEntropyForward args{.x = rows,
                                        .weight = weight.value(),
                                        .targets = dense(targets),
                                        .label_smoothing = options.label_smoothing,
                                        .z_loss = options.z_loss,
-                                       .losses = like_x(),
-                                       .logsumexp = like_x()};
+                                       .losses = per_row(),
+                                       .logsumexp = per_row()};
   linear_cross_entropy_forward(args, current_context());
   return record(args.losses, {x, weight}, [&](std::vector<Variable> inputs) {
     return std::make_shared<LinearCrossEntropyNode>(std::move(inputs), args);

@@ -30,8 +30,8 @@ void dismantle(std::vector<Variable> variables) {
   queue = nullptr;
 }
 
-Tensor empty_like(const Tensor& t) {
-  return Tensor::empty(t.shape(), t.dtype(), t.device());
+Tensor empty_gradient(const VariableState& v) {
+  return Tensor::empty(v.shape, v.gradient_dtype(), v.device);
 }
 
 }  // namespace
@@ -49,7 +49,7 @@ Gradient GradientTarget::open_strided() const {
   if (grad.defined()) return accumulate();
   if (state_->producer) grad = state_->producer->gradient_buffer(state_->output_index);
   state_->grad_in_place = grad.defined();
-  if (!grad.defined()) grad = empty_like(state_->value);
+  if (!grad.defined()) grad = empty_gradient(*state_);
   return {grad, GradientMode::Overwrite};
 }
 
@@ -57,7 +57,7 @@ Gradient GradientTarget::open() const {
   if (state_ == nullptr) return {};
   Tensor& grad = state_->grad;
   if (!grad.defined()) {
-    grad = empty_like(state_->value);
+    grad = empty_gradient(*state_);
     return {grad, GradientMode::Overwrite};
   }
   if (!grad.is_contiguous()) {
@@ -70,7 +70,7 @@ Gradient GradientTarget::open() const {
 Gradient GradientTarget::accumulate() const {
   Tensor& grad = state_->grad;
   if (!state_->grad_in_place && grad.storage().use_count() > 1) {  // given to others as well
-    const Tensor own = empty_like(grad);
+    const Tensor own = empty_gradient(*state_);
     copy({.x = grad, .y = own}, current_context());
     grad = own;
   }
@@ -79,9 +79,9 @@ Gradient GradientTarget::accumulate() const {
 
 void GradientTarget::give(const Tensor& gradient) const {
   if (state_ == nullptr) return;
-  KRAIT_REQUIRE(gradient.shape() == state_->value.shape(), "[backward] a gradient of shape ",
-                gradient.shape(), " for a value of shape ", state_->value.shape(), ".");
-  const bool usable = gradient.is_contiguous() && gradient.dtype() == state_->value.dtype();
+  KRAIT_REQUIRE(gradient.shape() == state_->shape, "[backward] a gradient of shape ",
+                gradient.shape(), " for a value of shape ", state_->shape, ".");
+  const bool usable = gradient.is_contiguous() && gradient.dtype() == state_->gradient_dtype();
   if (!state_->grad.defined() && usable) {
     state_->grad = gradient;
     return;
@@ -117,16 +117,14 @@ bool needs_graph(std::span<const Variable> inputs) {
 
 std::vector<Variable> attach(std::span<const Tensor> values, const std::shared_ptr<Node>& node) {
   node->output_count_ = static_cast<int>(values.size());
+  for (Variable& input : node->inputs_) input.drop_value();  // what backward reads, the node saved
   std::vector<Variable> out;
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (!values[i].defined()) {
       out.emplace_back();
       continue;
     }
-    Variable v(values[i], true);
-    v.state()->producer = node;
-    v.state()->output_index = static_cast<int>(i);
-    out.push_back(std::move(v));
+    out.emplace_back(values[i], node, static_cast<int>(i));
   }
   return out;
 }

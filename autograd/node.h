@@ -58,6 +58,8 @@ class Node {
   /// has its pieces' gradients written side by side.
   virtual Tensor gradient_buffer(int /*index*/) { return {}; }
 
+  /// In the constructor with their values; later only leaves have them. What backward reads has to
+  /// be saved in a member.
   const std::vector<Variable>& inputs() const { return inputs_; }
   /// Creation order: an operation has a larger number than those that made its inputs.
   std::uint64_t sequence() const { return sequence_; }

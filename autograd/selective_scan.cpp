@@ -67,10 +67,13 @@ SelectiveScanOutputs selective_scan(const SelectiveScanInputs& in) {
                             .sequence_ids = in.sequence_ids,
                             .delta_softplus = in.delta_softplus,
                             .y = like_u(u.shape())};
-  if (in.want_final_state) args.final_state = like_u({batch, channels, states});
+  const auto states_like = [&](const Shape& s) {
+    return Tensor::empty(s, accumulate_dtype(u.dtype()), u.device());
+  };
+  if (in.want_final_state) args.final_state = states_like({batch, channels, states});
   if (needs_graph(inputs)) {
     const std::int64_t chunk = selective_scan_chunk(u.device());
-    args.chunk_states = like_u({batch, (length + chunk - 1) / chunk, channels, states});
+    args.chunk_states = states_like({batch, (length + chunk - 1) / chunk, channels, states});
   }
   selective_scan_forward(args, current_context());
   const std::array values{args.y, args.final_state};

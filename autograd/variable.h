@@ -9,10 +9,15 @@ namespace krait {
 
 class Node;
 
-/// One value in the graph: its tensor, its gradient, and the node that made it. Code outside
-/// autograd/ uses Variable.
+/// One value in the graph: what it looks like, its gradient, and the node that made it. The tensor
+/// itself lies in the state for leaves only. Any other is held by the handles on it and by the
+/// nodes that save it, so an input that backward does not read goes with its last handle. Code
+/// outside autograd/ uses Variable.
 struct VariableState {
-  Tensor value;
+  Tensor value;  // of a leaf
+  Shape shape;   // these three: of the value
+  DType dtype = DType::F32;
+  Device device;
   Tensor grad;                 // undefined until the first gradient arrives
   bool grad_in_place = false;  // grad lies in memory that others own: write there, never replace
   bool requires_grad = false;
@@ -20,6 +25,10 @@ struct VariableState {
   int output_index = 0;            // which output of the producer this is
   int pending_uses = 0;            // leaves, during backward: gradients still to come
   std::function<void()> gradient_ready;
+
+  /// As the value, unless the gradient is bound to memory of another dtype: f32 for the bf16 copy
+  /// of a weight.
+  DType gradient_dtype() const { return grad.defined() ? grad.dtype() : dtype; }
 };
 
 /// A handle: copies share the value and the gradient. Variables made by operations on variables
@@ -28,23 +37,27 @@ class Variable {
  public:
   Variable() = default;
   explicit Variable(Tensor value, bool requires_grad = false);
-  explicit Variable(std::shared_ptr<VariableState> state) : state_(std::move(state)) {}
+  /// Output `index` of `producer`.
+  Variable(Tensor value, std::shared_ptr<Node> producer, int index);
 
   bool defined() const { return state_ != nullptr; }
-  const Tensor& value() const { return state_->value; }
+  const Tensor& value() const { return is_leaf() ? state_->value : value_; }
   const Tensor& grad() const { return state_->grad; }
   bool requires_grad() const { return defined() && state_->requires_grad; }
   bool is_leaf() const { return state_->producer == nullptr; }
-  const Shape& shape() const { return state_->value.shape(); }
-  std::int64_t size(int dim) const { return state_->value.size(dim); }
-  DType dtype() const { return state_->value.dtype(); }
+  const Shape& shape() const { return state_->shape; }
+  std::int64_t size(int dim) const { return state_->shape[dim]; }
+  DType dtype() const { return state_->dtype; }
+  Device device() const { return state_->device; }
 
   /// The same value, cut from the graph.
-  Variable detach() const { return Variable(state_->value); }
+  Variable detach() const { return Variable(value()); }
 
   /// Leaves: puts the value (and where gradients are added) elsewhere, such as into flat buffers.
-  /// `grad` is not cleared; its owner zeroes it.
+  /// `grad` is not cleared; its owner zeroes it. Its dtype may be a wider one than the value's.
   void bind(Tensor value, Tensor grad) const;
+  /// Leaves: puts the value elsewhere and drops the gradient.
+  void rebind(Tensor value) const;
   /// Leaves: drops the gradient, or leaves it alone when it is bound (its owner zeroes it).
   void clear_grad() const;
   /// Leaves: calls `hook` in backward as soon as this gradient is complete: its last use was
@@ -52,9 +65,12 @@ class Variable {
   void on_gradient_ready(std::function<void()> hook) const;
 
   const std::shared_ptr<VariableState>& state() const { return state_; }
+  /// This handle without its hold on the value, which leaves keep.
+  void drop_value() { value_ = Tensor(); }
 
  private:
   std::shared_ptr<VariableState> state_;
+  Tensor value_;  // of what is no leaf
 };
 
 /// While one is open on a thread, operations there record no graph.

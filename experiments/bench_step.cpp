@@ -1,8 +1,10 @@
 #include "experiments/bench_step.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
+#include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -12,6 +14,7 @@
 #include "core/allocator.h"
 #include "core/parallel.h"
 #include "core/random.h"
+#include "core/stream.h"
 #include "layers/mamba_lm.h"
 #include "train/optimizer.h"
 #include "train/parameter_arena.h"
@@ -37,47 +40,60 @@ double median(std::vector<double> v) {
   return v[v.size() / 2];
 }
 
-/// Milliseconds of one step and of its parts.
-struct StepTime {
-  double forward = 0, backward = 0, update = 0;
-  double total() const { return forward + backward + update; }
+/// A moment in the work of a device.
+class Mark {
+ public:
+  explicit Mark(Device device) : event_(device, true), on_gpu_(device.is_cuda()) {
+    event_.record(device_stream(device));
+  }
+  double milliseconds_since(const Mark& start) const {
+    event_.synchronize();
+    if (on_gpu_) return event_.milliseconds_since(start.event_);
+    return std::chrono::duration<double, std::milli>(time_ - start.time_).count();
+  }
+
+ private:
+  Event event_;
+  Clock::time_point time_ = Clock::now();
+  bool on_gpu_;
 };
 
-double lap(Clock::time_point& since) {
-  const auto now = Clock::now();
-  const double ms = std::chrono::duration<double, std::milli>(now - since).count();
-  since = now;
-  return ms;
-}
+/// The moments between the parts of a step.
+struct StepMarks {
+  explicit StepMarks(Device device) : begin(device) {}
+  Mark begin;
+  std::optional<Mark> forward, backward, update;
+};
 
 class Bench {
  public:
-  explicit Bench(const StepBenchmark& o)
+  Bench(const StepBenchmark& o, const MambaConfig& model, Device device)
       : options_(o),
-        model_(o.model),
-        arena_((model_.initialise(1), model_)),
+        device_(device),
+        model_(model),
+        arena_((model_.initialise(1), model_), device),
         optimizer_(arena_, {.lr = 1e-3}),
-        inputs_(random_ids(o, 1)),
-        targets_(random_ids(o, 2)) {}
+        inputs_(random_ids(o, 1).to(device)),
+        targets_(random_ids(o, 2).to(device)) {}
 
-  StepTime step() {
-    StepTime t;
-    auto since = Clock::now();
+  std::unique_ptr<StepMarks> step() {
+    auto marks = std::make_unique<StepMarks>(device_);
     arena_.zero_grad();
     const Variable loss = mean(
         model_.losses(model_.forward(inputs_, {.recompute = options_.recompute}).hidden, targets_));
-    t.forward = lap(since);
+    marks->forward.emplace(device_);
     backward(loss);
-    t.backward = lap(since);
+    marks->backward.emplace(device_);
     optimizer_.gradient_norm();
     optimizer_.update(++count_, 1e-3);
-    t.update = lap(since);
-    return t;
+    marks->update.emplace(device_);
+    return marks;
   }
   std::int64_t parameters() const { return model_.parameter_count(); }
 
  private:
   StepBenchmark options_;
+  Device device_;
   MambaLM model_;
   ParameterArena arena_;
   Optimizer optimizer_;
@@ -85,42 +101,72 @@ class Bench {
   std::int64_t count_ = 0;
 };
 
+/// Milliseconds of steps and of their parts.
+struct StepTimes {
+  std::vector<double> total, forward, backward, update;
+
+  void add(const StepMarks& m) {
+    total.push_back(m.update->milliseconds_since(m.begin));
+    forward.push_back(m.forward->milliseconds_since(m.begin));
+    backward.push_back(m.backward->milliseconds_since(*m.forward));
+    update.push_back(m.update->milliseconds_since(*m.backward));
+  }
+};
+
+StepTimes measure(Bench& bench, double seconds) {
+  constexpr std::size_t kLeastSteps = 5;
+  StepTimes times;
+  const auto start = Clock::now();
+  auto under_way = bench.step();
+  while (times.total.size() < kLeastSteps ||
+         std::chrono::duration<double>(Clock::now() - start).count() < seconds) {
+    auto next = bench.step();
+    times.add(*under_way);
+    under_way = std::move(next);
+  }
+  times.add(*under_way);
+  return times;
+}
+
+MambaConfig model_in(const StepBenchmark& o) {
+  using Precision = Config::Train::Precision;
+  MambaConfig model = o.model;
+  model.dtype = o.precision == Precision::F64 ? DType::F64 : DType::F32;
+  if (o.precision == Precision::Bf16) model.compute = DType::BF16;
+  return model;
+}
+
 }  // namespace
 
 nlohmann::ordered_json run_step_benchmark(const StepBenchmark& o) {
   if (o.threads > 0) set_thread_count(o.threads);
-  Bench bench(o);
+  const Device device = resolve_device(o.device);
+  require_precision(device, o.precision, "--dtype");
+  const ContextScope scope(precision_context(device, o.precision));
+  Bench bench(o, model_in(o), device);
   bench.step();
-  const std::uint64_t calls = allocator({}).statistics().driver_calls;
+  const std::uint64_t calls = allocator(device).statistics().driver_calls;
   for (int i = 1; i < o.warmup; ++i) bench.step();
-  std::array<std::vector<double>, 4> times;  // total, forward, backward, update
-  const auto start = Clock::now();
-  while (times[0].size() < 5 ||
-         std::chrono::duration<double>(Clock::now() - start).count() < o.seconds) {
-    const StepTime t = bench.step();
-    times[0].push_back(t.total());
-    times[1].push_back(t.forward);
-    times[2].push_back(t.backward);
-    times[3].push_back(t.update);
-  }
-  const AllocatorStatistics memory = allocator({}).statistics();
-  const double ms = median(times[0]);
+  const StepTimes times = measure(bench, o.seconds);
+  const AllocatorStatistics memory = allocator(device).statistics();
+  const double ms = median(times.total);
   return {{"d_model", o.model.d_model},
           {"n_layer", o.model.n_layer},
           {"vocab_size", o.model.vocab_size},
           {"parameters", bench.parameters()},
           {"batch", o.batch},
           {"length", o.length},
-          {"dtype", name_of(o.model.dtype)},
+          {"dtype", choice_name(o.precision)},
+          {"device", describe_device(device)},
           {"recompute", o.recompute},
           {"threads", thread_count()},
-          {"steps", times[0].size()},
+          {"steps", times.total.size()},
           {"median_ms", ms},
-          {"min_ms", *std::min_element(times[0].begin(), times[0].end())},
-          {"max_ms", *std::max_element(times[0].begin(), times[0].end())},
-          {"forward_ms", median(times[1])},
-          {"backward_ms", median(times[2])},
-          {"update_ms", median(times[3])},
+          {"min_ms", *std::min_element(times.total.begin(), times.total.end())},
+          {"max_ms", *std::max_element(times.total.begin(), times.total.end())},
+          {"forward_ms", median(times.forward)},
+          {"backward_ms", median(times.backward)},
+          {"update_ms", median(times.update)},
           {"tokens_per_second", static_cast<double>(o.batch * o.length) / ms * 1000},
           {"peak_bytes", memory.peak},
           {"driver_calls_after_first_step", memory.driver_calls - calls}};

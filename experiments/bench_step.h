@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "layers/mamba_config.h"
+#include "train/config.h"
 
 namespace krait {
 
@@ -13,15 +14,18 @@ struct StepBenchmark {
   std::int64_t batch = 4;
   std::int64_t length = 512;
   bool recompute = false;
-  int threads = 0;      // 0: all
-  int warmup = 1;       // steps not counted
+  Config::Run::Device device = Config::Run::Device::Auto;
+  Config::Train::Precision precision = Config::Train::Precision::F32;  // sets the model's dtypes
+  int threads = 0;                                                     // 0: all
+  int warmup = 1;                                                      // steps not counted
   double seconds = 10;  // measured at least this long, and at least five steps
 };
 
 /// Random tokens through forward, backward, clipping and AdamW, the steps of `krait train` without
 /// reading data. Gives the configuration, the median, fastest and slowest step in milliseconds, the
 /// medians of its parts, tokens per second (median), the peak of allocated memory in bytes, and
-/// allocations that reached the system after the first step.
+/// allocations that reached the system (the driver) after the first step. On a GPU the times are
+/// those between marks in its stream, and as in training the host is up to one step ahead.
 nlohmann::ordered_json run_step_benchmark(const StepBenchmark& options);
 
 }  // namespace krait

@@ -64,6 +64,19 @@ void add_device_option(CLI::App& command, Config::Run::Device& device) {
                 .set = [&device](std::size_t i) { device = static_cast<Config::Run::Device>(i); }});
 }
 
+void add_precision_option(CLI::App& command, std::optional<Config::Train::Precision>& precision) {
+  const auto& names = kChoices<Config::Train::Precision>;
+  std::vector<std::string> choices{"auto"};
+  choices.insert(choices.end(), names.begin(), names.end());
+  add_choice_option(command, {.name = "--dtype",
+                              .help = "Arithmetic; auto: as in training where the device can, else "
+                                      "f32",
+                              .choices = std::move(choices),
+                              .set = [&precision](std::size_t i) {
+                                if (i > 0) precision = static_cast<Config::Train::Precision>(i - 1);
+                              }});
+}
+
 void add_json_option(CLI::App& command, std::string& path) {
   command.add_option("--json", path, "Also write all figures as one JSON object")
       ->type_name("FILE");
@@ -93,6 +106,13 @@ void add_weights_option(CLI::App& command, CheckpointWeights& weights) {
 
 void use_threads(int threads) {
   if (threads > 0) set_thread_count(threads);
+}
+
+Device resolve_device(Config::Run::Device choice,
+                      const std::optional<Config::Train::Precision>& precision) {
+  const Device device = resolve_device(choice);
+  if (precision) require_precision(device, *precision, "--dtype");
+  return device;
 }
 
 void write_json(const std::string& path, const nlohmann::ordered_json& object) {

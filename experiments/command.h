@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,12 +46,18 @@ void add_choice_option(CLI::App& command, const ChoiceOption& option);
 
 /// Options that several commands have, each under one name.
 void add_device_option(CLI::App& command, Config::Run::Device& device);
+/// The arithmetic of a trained model; without the option (auto) `precision` stays empty.
+void add_precision_option(CLI::App& command, std::optional<Config::Train::Precision>& precision);
 void add_json_option(CLI::App& command, std::string& path);
 void add_seed_option(CLI::App& command, std::uint64_t& seed, const std::string& of_what);
 void add_weights_option(CLI::App& command, CheckpointWeights& weights);
 void add_threads_option(CLI::App& command, int& threads);
 /// Sets the number of threads; 0 leaves it as it is.
 void use_threads(int threads);
+
+/// The device that `choice` means, after a check that it can compute in `precision`.
+Device resolve_device(Config::Run::Device choice,
+                      const std::optional<Config::Train::Precision>& precision);
 
 /// What --json promises: one object in `path`, or nothing where `path` is empty. Texts that are no
 /// UTF-8 get U+FFFD, figures that are not finite null.

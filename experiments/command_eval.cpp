@@ -28,6 +28,7 @@ struct EvalOptions {
   PerplexityProtocol protocol = PerplexityProtocol::Blocks;
   std::int64_t max_length = 0, stride = 0, batch = 0;  // 0: not given
   Config::Run::Device device = Config::Run::Device::Auto;
+  std::optional<Config::Train::Precision> precision;
   int threads = 0;
 };
 
@@ -117,7 +118,8 @@ nlohmann::ordered_json report_json(const EvalOptions& o, const PerplexityOptions
       {"context_carried", o.protocol == PerplexityProtocol::Document},
       {"prefix_token", loaded.tokenizer->end_of_document()},
       {"detokenizer", "none"},
-      {"dtype", name_of(loaded.model->config().dtype)},
+      {"dtype", choice_name(loaded.precision)},
+      {"device", describe_device(loaded.model->device())},
       {"model", loaded.path.string()},
       {"step", loaded.step},
       {"weights", o.weights == CheckpointWeights::Averaged ? "averaged" : "trained"},
@@ -134,8 +136,8 @@ void print_report(const nlohmann::ordered_json& r) {
   const auto text = [&](const char* key) { return r[key].get<std::string>(); };
   const std::string stride =
       r["stride"].is_null() ? "" : fmt::format(", stride {}", count("stride"));
-  std::cout << fmt::format("model             {} (step {}, {} weights, {})\n", text("model"),
-                           count("step"), text("weights"), text("dtype"))
+  std::cout << fmt::format("model             {} (step {}, {} weights, {} on {})\n", text("model"),
+                           count("step"), text("weights"), text("dtype"), text("device"))
             << fmt::format("text              {}: {} bytes, {} words, {} tokens, documents: {}\n",
                            text("data"), count("n_bytes"), count("n_words"), count("n_tokens"),
                            count("n_documents"))
@@ -155,8 +157,10 @@ void run_perplexity(const EvalOptions& o) {
   KRAIT_CHECK(Usage, o.text.empty() != o.data.empty(),
               "give either --text FILE or --data SET, so that there is one text to score.");
   use_threads(o.threads);
-  const ContextScope scope({.device = resolve_device(o.device)});
-  const LoadedModel loaded = load_model(o.model, {.weights = o.weights});
+  const Device device = resolve_device(o.device, o.precision);
+  const LoadedModel loaded =
+      load_model(o.model, {.weights = o.weights, .precision = o.precision, .device = device});
+  const ContextScope scope(precision_context(device, loaded.precision));
   const PerplexityOptions options = perplexity_options(o, loaded);
   const auto subject = read_subject(o, loaded);
   std::optional<Progress> progress;
@@ -216,6 +220,7 @@ void add_eval_command(CLI::App& app) {
   add_weights_option(*command, o->weights);
   add_threads_option(*command, o->threads);
   add_device_option(*command, o->device);
+  add_precision_option(*command, o->precision);
   add_json_option(*command, o->json);
   command->footer(
       "In every protocol each token of the text is scored once and nothing else is: "

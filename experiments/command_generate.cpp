@@ -3,6 +3,7 @@
 #include <iostream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -24,6 +25,7 @@ struct CommandOptions {
   bool has_prompt = false;
   GenerateOptions generate;
   Config::Run::Device device = Config::Run::Device::Auto;
+  std::optional<Config::Train::Precision> precision;
   int threads = 0;
 };
 
@@ -38,8 +40,10 @@ std::string read_prompt(const CommandOptions& o) {
 void run_generate(const CommandOptions& o) {
   check_sampling(o.generate.sampling);
   use_threads(o.threads);
-  const ContextScope scope({.device = resolve_device(o.device)});
-  const LoadedModel loaded = load_model(o.model, {.weights = o.weights});
+  const Device device = resolve_device(o.device, o.precision);
+  const LoadedModel loaded =
+      load_model(o.model, {.weights = o.weights, .precision = o.precision, .device = device});
+  const ContextScope scope(precision_context(device, loaded.precision));
   const std::string prompt = read_prompt(o);
   std::cout << prompt << std::flush;
   const GeneratedText result =
@@ -56,6 +60,8 @@ void run_generate(const CommandOptions& o) {
                       {"top_k", sampling.top_k},
                       {"top_p", sampling.top_p},
                       {"seed", o.generate.seed},
+                      {"dtype", choice_name(loaded.precision)},
+                      {"device", describe_device(device)},
                       {"model", loaded.path.string()},
                       {"step", loaded.step}});
 }
@@ -104,6 +110,7 @@ void add_generate_command(CLI::App& app) {
   add_threads_option(*command, o->threads);
   add_json_option(*command, o->json);
   add_device_option(*command, o->device);
+  add_precision_option(*command, o->precision);
   command->callback([o, prompt] {
     o->has_prompt = prompt->count() > 0;
     run_generate(*o);

@@ -8,7 +8,8 @@ namespace krait {
 Linear::Linear(const LinearConfig& c) {
   weight_ = add_parameter({.name = "weight",
                            .weight_decay = true,
-                           .initialise = c.weight_value ? c.weight_value : fan_in_value(c.inputs)},
+                           .initialise = c.weight_value ? c.weight_value : fan_in_value(c.inputs),
+                           .compute = c.compute},
                           {c.outputs, c.inputs}, c.dtype);
   if (c.bias) {
     bias_ = add_parameter({.name = "bias",

@@ -7,11 +7,12 @@ struct LinearConfig {
   std::int64_t inputs = 0, outputs = 0;
   bool bias = false;
   DType dtype = DType::F32;
-  Initialiser weight_value = {};  // default: fan_in_value(inputs)
-  Initialiser bias_value = {};    // default: 0
+  std::optional<DType> compute = {};  // of the product; default: dtype
+  Initialiser weight_value = {};      // default: fan_in_value(inputs)
+  Initialiser bias_value = {};        // default: 0
 };
 
-/// y = x weight^T (+ bias): weight (outputs, inputs), bias (outputs).
+/// y = x weight^T (+ bias): weight (outputs, inputs), bias (outputs), which stays in dtype.
 class Linear : public Module {
  public:
   explicit Linear(const LinearConfig& config);

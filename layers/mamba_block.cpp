@@ -29,7 +29,7 @@ Initialiser s4d_real_value(std::int64_t d_state) {
 }
 
 LinearConfig linear_config(const MambaConfig& c, std::int64_t inputs, std::int64_t outputs) {
-  return {.inputs = inputs, .outputs = outputs, .dtype = c.dtype};
+  return {.inputs = inputs, .outputs = outputs, .dtype = c.dtype, .compute = c.compute};
 }
 
 LinearConfig dt_proj_config(const MambaConfig& c) {
@@ -93,7 +93,9 @@ MambaMixer::Output MambaMixer::forward(const Variable& x, const MixerSequence& s
 }
 
 MambaBlock::MambaBlock(const MambaConfig& c, std::uint32_t index)
-    : norm_(c.norm, c.d_model, c.norm_eps, c.dtype), mixer_(c), dropout_(c.dropout, index) {
+    : norm_(c.norm, c.d_model, c.norm_eps, c.dtype, c.compute),
+      mixer_(c),
+      dropout_(c.dropout, index) {
   add_child("norm", norm_);
   add_child("mixer", mixer_);
 }

@@ -23,7 +23,8 @@ struct MixerSequence {
 
 /// x, z = in_proj(x);  u = silu(conv1d(x));  dt, B, C = x_proj(u);  delta = dt_proj(dt)
 /// y = out_proj(selective_scan(u, delta, -exp(A_log), B, C, D, z))
-/// Figure 3 and section 3.6 of the paper. dt_proj's bias goes into the scan as delta_bias.
+/// Figure 3 and section 3.6 of the paper. dt_proj's bias goes into the scan as delta_bias. All
+/// activations are of the compute dtype; A_log, D, the bias and the scan's state of `dtype`.
 class MambaMixer : public Module {
  public:
   explicit MambaMixer(const MambaConfig& config);

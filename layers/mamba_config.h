@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 
 #include "autograd/norm.h"
 #include "core/dtype.h"
@@ -24,8 +25,10 @@ struct MambaConfig {
   bool rescale_prenorm_residual = true;  // out_proj starts 1/sqrt(n_layer) smaller
   double initializer_range = 0.02;       // standard deviation of the embedding
   double dropout = 0;                    // on each block's output
-  DType dtype = DType::F32;              // of parameters, activations, states and residual stream
+  DType dtype = DType::F32;              // of parameters, residual stream and states
+  std::optional<DType> compute;          // of activations and matrix weights; default: dtype
 
+  DType compute_dtype() const { return compute.value_or(dtype); }
   std::int64_t d_inner() const { return expand * d_model; }
   std::int64_t rank() const { return dt_rank > 0 ? dt_rank : (d_model + 15) / 16; }
   std::int64_t padded_vocab() const {

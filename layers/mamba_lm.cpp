@@ -7,12 +7,13 @@
 #include "autograd/recompute.h"
 #include "autograd/reduce.h"
 #include "autograd/view.h"
+#include "core/profile.h"
 
 namespace krait {
 
 MambaBackbone::MambaBackbone(const MambaConfig& c)
-    : embedding_({c.padded_vocab(), c.d_model}, c.initializer_range, c.dtype),
-      norm_f_(c.norm, c.d_model, c.norm_eps, c.dtype) {
+    : embedding_({c.padded_vocab(), c.d_model}, c.initializer_range, c.dtype, c.compute),
+      norm_f_(c.norm, c.d_model, c.norm_eps, c.dtype, c.compute) {
   add_child("embedding", embedding_);
   for (std::int64_t i = 0; i < c.n_layer; ++i) {
     layers_.push_back(std::make_unique<MambaBlock>(c, static_cast<std::uint32_t>(i)));
@@ -45,6 +46,7 @@ MambaHidden MambaBackbone::forward(const Tensor& ids, const MambaRun& run) const
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     MixerSequence sequence{.ids = run.sequence_ids, .want_final = run.want_final};
     if (run.initial != nullptr) sequence.initial = (*run.initial)[i];
+    const ProfileRange range("layer " + std::to_string(i));
     x = run_block(*layers_[i], x, sequence, run.recompute);
     if (run.want_final) out.final.push_back(x.final);
   }
@@ -56,8 +58,8 @@ MambaHidden MambaBackbone::forward(const Tensor& ids, const MambaRun& run) const
 MambaLM::MambaLM(const MambaConfig& c) : config_(c), backbone_(c) {
   add_child("backbone", backbone_);
   if (!c.tie_embeddings) {
-    lm_head_ = std::make_unique<Linear>(
-        LinearConfig{.inputs = c.d_model, .outputs = c.padded_vocab(), .dtype = c.dtype});
+    lm_head_ = std::make_unique<Linear>(LinearConfig{
+        .inputs = c.d_model, .outputs = c.padded_vocab(), .dtype = c.dtype, .compute = c.compute});
     add_child("lm_head", *lm_head_);
   }
 }
@@ -77,7 +79,8 @@ Variable MambaLM::losses(const Variable& hidden, const Tensor& targets,
 }
 
 MambaClassifier::MambaClassifier(const MambaConfig& c, std::int64_t classes)
-    : backbone_(c), head_({.inputs = c.d_model, .outputs = classes, .dtype = c.dtype}) {
+    : backbone_(c),
+      head_({.inputs = c.d_model, .outputs = classes, .dtype = c.dtype, .compute = c.compute}) {
   add_child("backbone", backbone_);
   add_child("head", head_);
 }
@@ -86,8 +89,9 @@ Variable MambaClassifier::pooled(const Tensor& ids, const Tensor& mask, const Ma
   const Variable hidden = backbone_.forward(ids, run).hidden;  // (b, l, d)
   const std::int64_t batch = hidden.size(0), d = hidden.size(2);
   const Variable weight(mask.reshape({batch, hidden.size(1), 1}));
-  const Variable total = sum_to(hidden * weight, {batch, 1, d});
-  return reshape(total / sum_to(weight, {batch, 1, 1}), {batch, d});
+  const Variable total = sum_to(cast(hidden, mask.dtype()) * weight, {batch, 1, d});
+  const Variable mean = total / sum_to(weight, {batch, 1, 1});
+  return cast(reshape(mean, {batch, d}), hidden.dtype());
 }
 
 Variable MambaClassifier::losses(const Variable& pooled, const Tensor& labels,

@@ -25,7 +25,8 @@ struct MambaHidden {
   MambaState final;  // when wanted
 };
 
-/// Embedding, n_layer blocks and the final norm.
+/// Embedding, n_layer blocks and the final norm. Ids, states and everything else that goes in lies
+/// on the device of the parameters.
 class MambaBackbone : public Module {
  public:
   explicit MambaBackbone(const MambaConfig& config);
@@ -58,6 +59,8 @@ class MambaLM : public Module {
                   const CrossEntropyOptions& options = {}) const;
   /// The head's weight (padded vocabulary, d_model).
   const Variable& head() const;
+  /// Where the parameters lie, and so where it computes.
+  Device device() const { return head().device(); }
 
  private:
   MambaConfig config_;

@@ -1,5 +1,6 @@
 #include "layers/module.h"
 
+#include "autograd/view.h"
 #include "core/parallel.h"
 
 namespace krait {
@@ -51,6 +52,14 @@ void Module::initialise(std::uint64_t seed) const {
       });
     });
     value.bump_version();
+  }
+}
+
+void Module::place(Device device) const {
+  const NoGradScope no_grad;
+  for (const Parameter& p : parameters()) {
+    const Variable moved(p.variable.value().to(device));
+    p.variable.rebind(cast(moved, p.compute_dtype()).value());
   }
 }
 

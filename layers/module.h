@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,9 @@ struct Parameter {
   Variable variable;
   bool weight_decay = true;  // norms, biases, A_log and D are not decayed
   Initialiser initialise;
+  std::optional<DType> compute = {};  // what operations read it in; default: as it is kept
+
+  DType compute_dtype() const { return compute.value_or(variable.dtype()); }
 };
 
 /// Base of all layers. forward() is not virtual: each layer has its own signature. Modules do not
@@ -34,8 +38,11 @@ class Module {
   /// The variables of parameters().
   std::vector<Variable> variables() const;
   std::int64_t parameter_count() const;
-  /// Sets every parameter to its initial value.
+  /// Sets every parameter, on the CPU, to its initial value.
   void initialise(std::uint64_t seed) const;
+  /// Moves the parameters to `device`, each in the dtype that operations read it in: for using a
+  /// model. Training keeps the wide values beside them (train/parameter_arena.h).
+  void place(Device device) const;
 
  protected:
   Module() = default;

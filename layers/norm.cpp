@@ -4,9 +4,10 @@
 
 namespace krait {
 
-Norm::Norm(NormKind kind, std::int64_t d, double eps, DType dtype) {
+Norm::Norm(NormKind kind, std::int64_t d, double eps, DType dtype, std::optional<DType> output) {
   parameters_.kind = kind;
   parameters_.eps = eps;
+  parameters_.output_dtype = output.value_or(dtype);
   parameters_.weight = add_parameter(
       {.name = "weight", .weight_decay = false, .initialise = constant_value(1)}, {d}, dtype);
   if (kind == NormKind::Layer) {

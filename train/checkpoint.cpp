@@ -12,6 +12,7 @@
 
 #include "core/file.h"
 #include "core/hash.h"
+#include "core/memory.h"
 #include "data/hdf5.h"
 #include "train/build_info.h"
 
@@ -68,7 +69,8 @@ void write_tensors(Hdf5File& file, const std::string& group,
   for (const NamedTensor& t : tensors) {
     visit_float(t.tensor.dtype(), "checkpoint", [&](auto tag) {
       using T = decltype(tag);
-      file.write<T>(group + t.name, t.tensor.shape(), std::span<const T>(t.tensor.span<T>()));
+      const Tensor here = t.tensor.to({});
+      file.write<T>(group + t.name, here.shape(), std::span<const T>(here.span<T>()));
     });
   }
 }
@@ -88,7 +90,8 @@ void read_tensors(const Hdf5File& file, const std::string& group,
     visit_float(t.tensor.dtype(), "checkpoint", [&](auto tag) {
       using T = decltype(tag);
       const std::vector<T> values = file.read<T>(path).values;
-      std::copy(values.begin(), values.end(), t.tensor.data<T>());
+      copy_memory({.to = t.tensor.data<T>(), .device = t.tensor.device()}, {.from = values.data()},
+                  values.size() * sizeof(T));
     });
     t.tensor.bump_version();
   }
@@ -366,8 +369,9 @@ std::string tensor_hash(const std::vector<NamedTensor>& tensors) {
   Sha256 hash;
   for (const NamedTensor& t : tensors) {
     hash.update(str(t.name, " ", t.tensor.dtype(), " ", t.tensor.shape(), "\n"));
-    visit_float(t.tensor.dtype(), "tensor_hash",
-                [&](auto tag) { hash.update(std::as_bytes(t.tensor.span<decltype(tag)>())); });
+    visit_float(t.tensor.dtype(), "tensor_hash", [&, here = t.tensor.to({})](auto tag) {
+      hash.update(std::as_bytes(here.span<decltype(tag)>()));
+    });
   }
   return hash.hex();
 }

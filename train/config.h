@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/device.h"
+#include "core/context.h"
 
 namespace krait {
 
@@ -25,6 +25,7 @@ struct Config {
     std::int64_t seed = 0;
     std::int64_t threads = 0;
     Device device = Device::Auto;
+    bool profile_ranges = false;
   };
   struct Model {
     enum class Norm { Rms, Layer };
@@ -155,13 +156,25 @@ std::string config_help();
 /// The same as Markdown tables, one a section.
 std::string config_markdown();
 
-/// The device that `choice` means on this build: Auto is CUDA where it is built in, else the CPU.
-/// Throws BadConfig for Cuda without the CUDA backend.
+/// The device that `choice` means here: Auto is the first GPU where the backend is built in and a
+/// GPU is there, else the CPU. Throws BadConfig for Cuda where either is missing.
 Device resolve_device(Config::Run::Device choice);
 
 /// resolve_device(config.run.device), and a check that it can compute in train.precision: tf32 and
 /// bf16 need CUDA, f64 the CPU. Throws BadConfig. Not part of load_config, so that a configuration
 /// for another machine can be read and checked here.
 Device resolve_device(const Config& config);
+
+/// The check of resolve_device(config) for what `option` asked for: a field (BadConfig) or a flag
+/// of the command line (Usage).
+void require_precision(Device device, Config::Train::Precision precision, std::string_view option);
+/// `precision` where the device can compute in it, else f32: what a model trained elsewhere is used
+/// in.
+Config::Train::Precision usable_precision(Device device, Config::Train::Precision precision);
+/// The context to compute in `precision` on `device`.
+ExecutionContext precision_context(Device device, Config::Train::Precision precision);
+
+/// "cpu" or "cuda:0 (NVIDIA H200)".
+std::string describe_device(Device device);
 
 }  // namespace krait

@@ -85,6 +85,8 @@ void add_run(std::vector<Field>& fields) {
              "CPU threads; 0: KRAIT_THREADS, else all cores. Never changes a result"}));
   fields.push_back(field("run.device", in, &S::device,
                          {kAny, "", "where to compute; auto takes CUDA when there is one"}));
+  fields.push_back(field("run.profile_ranges", in, &S::profile_ranges,
+                         {kAny, "", "name the parts of a step for Nsight Systems (NVTX)"}));
 }
 
 void add_model(std::vector<Field>& fields) {

@@ -5,6 +5,7 @@
 
 #include "autograd/view.h"
 #include "core/error.h"
+#include "kernels/copy.h"
 #include "train/utf8_stream.h"
 
 namespace krait {
@@ -19,21 +20,18 @@ class Reader {
   void read(std::span<const std::int32_t> ids) {
     const auto length = static_cast<std::int64_t>(ids.size());
     const MambaHidden out =
-        model_.forward(Tensor::from<std::int32_t>({1, length}, ids),
+        model_.forward(Tensor::from<std::int32_t>({1, length}, ids).to(model_.device()),
                        {.initial = state_.empty() ? nullptr : &state_, .want_final = true});
     state_ = out.final;
     last_hidden_ = slice(out.hidden, 1, length - 1, length);
   }
   /// Logits of the vocabulary, without its padding.
   std::vector<double> logits() const {
-    const Tensor all = model_.logits(last_hidden_).value();
-    const auto count = static_cast<std::size_t>(model_.config().vocab_size);
-    std::vector<double> result(count);
-    visit_float(all.dtype(), "generate", [&](auto zero) {
-      const auto values = all.span<decltype(zero)>();
-      std::copy_n(values.begin(), count, result.begin());
-    });
-    return result;
+    const Tensor all = model_.logits(last_hidden_).value().to({});
+    const Tensor wide = Tensor::empty(all.shape(), DType::F64);
+    copy({.x = all, .y = wide}, {});
+    const auto values = wide.span<double>();
+    return {values.begin(), values.begin() + model_.config().vocab_size};
   }
 
  private:

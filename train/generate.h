@@ -33,7 +33,8 @@ struct GeneratedTokens {
 /// Continues `prompt` (at least one token): it is read in chunks with carried state, and each new
 /// token is one step with that state, so memory and the time of a token do not depend on the
 /// length. New token i is picked with number i of the random stream (seed, Sample): the same seed
-/// gives the same tokens. Ids of the padding of the vocabulary are never picked.
+/// gives the same tokens. Ids of the padding of the vocabulary are never picked. Computes on the
+/// model's device.
 ///
 /// Throws Usage when an option is out of range, NonFinite when the model's logits are not numbers.
 GeneratedTokens generate_tokens(const MambaLM& model, std::span<const std::int32_t> prompt,

@@ -29,10 +29,12 @@ LoadedModel load_model(const std::filesystem::path& path, const LoadModelOptions
               loaded.tokenizer->vocab_size(),
               "; use another checkpoint, or train again on a set of this tokenizer.");
 
-  MambaConfig shape = model_config(loaded.config, state.vocab_size);
-  if (options.dtype) shape.dtype = *options.dtype;
-  loaded.model = std::make_unique<MambaLM>(shape);
+  Config use = loaded.config;
+  loaded.precision = use.train.precision =
+      options.precision.value_or(usable_precision(options.device, loaded.config.train.precision));
+  loaded.model = std::make_unique<MambaLM>(model_config(use, state.vocab_size));
   read_checkpoint_parameters(loaded.path, options.weights, named_values(*loaded.model));
+  loaded.model->place(options.device);
   return loaded;
 }
 

@@ -15,13 +15,16 @@ namespace krait {
 
 struct LoadModelOptions {
   CheckpointWeights weights = CheckpointWeights::Trained;
-  std::optional<DType> dtype;  // f32 or f64; default: as the model was trained
+  /// Default: as the model was trained, where the device can, else f32.
+  std::optional<Config::Train::Precision> precision;
+  Device device;
 };
 
 struct LoadedModel {
   std::filesystem::path path;  // the checkpoint
   std::int64_t step = 0;
   Config config;
+  Config::Train::Precision precision = {};  // that it is used in; goes with precision_context()
   std::unique_ptr<MambaLM> model;
   std::unique_ptr<Tokenizer> tokenizer;
 };
@@ -29,7 +32,8 @@ struct LoadedModel {
 /// Loads from a checkpoint, or from the newest valid one of a run or checkpoints directory.
 ///
 /// Throws MissingInput when there is none there or it has no averaged weights, BadData when it is
-/// damaged or its vocabulary is not that of its tokenizer.
+/// damaged or its vocabulary is not that of its tokenizer. The precision must be one that the
+/// device can compute in (require_precision).
 LoadedModel load_model(const std::filesystem::path& path, const LoadModelOptions& options = {});
 
 /// Throws BadData unless `set` was made with the model's tokenizer.

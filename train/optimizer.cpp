@@ -1,5 +1,6 @@
 #include "train/optimizer.h"
 
+#include "core/memory.h"
 #include "kernels/adamw.h"
 #include "kernels/copy.h"
 #include "kernels/reduce.h"
@@ -11,24 +12,36 @@ Optimizer::Optimizer(const ParameterArena& arena, const Config::Optimizer& confi
   const auto scalar = [&](DType t) { return Tensor::zeros({1}, t, arena.value().device()); };
   const DType dtype = arena.value().dtype();
   norm_ = scalar(dtype), clip_ = scalar(dtype), learning_rate_ = scalar(dtype);
+  health_ = scalar(dtype);
   step_ = scalar(DType::I64);
 }
 
-double Optimizer::gradient_norm() {
+const Tensor& Optimizer::gradient_norm() {
   l2_norm({.x = arena_.grad(), .norm = norm_}, current_context());
-  return norm_.item();
+  require_finite(norm_);
+  return norm_;
+}
+
+void Optimizer::require_finite(const Tensor& figure) {
+  // 0 times a number is 0, and NaN for what is none
+  copy({.x = figure, .y = health_, .scale = 0, .accumulate = true}, current_context());
 }
 
 void Optimizer::update(std::int64_t step, double learning_rate) {
   const ExecutionContext& ctx = current_context();
   clip_scale({.norm = norm_, .scale = clip_, .max_norm = config_.clip_norm}, ctx);
+  copy({.x = health_, .y = clip_, .accumulate = true}, ctx);
   fill({.y = learning_rate_, .value = learning_rate}, ctx);
-  *step_.data<std::int64_t>() = step;
+  copy_memory({.to = step_.data<std::int64_t>(), .device = step_.device()}, {.from = &step},
+              sizeof step);
   const auto apply = [&](std::int64_t begin, std::int64_t end, double weight_decay) {
-    const auto part = [&](const Tensor& t) { return t.slice(0, begin, end); };
+    const auto part = [&](const Tensor& t) {
+      return t.defined() ? t.slice(0, begin, end) : Tensor();
+    };
     adamw({.param = part(arena_.value()),
            .m = part(m_),
            .v = part(v_),
+           .compute = part(arena_.compute()),
            .grad = part(arena_.grad()),
            .learning_rate = learning_rate_,
            .grad_scale = clip_,
@@ -42,6 +55,7 @@ void Optimizer::update(std::int64_t step, double learning_rate) {
   apply(0, arena_.decayed(), config_.weight_decay);
   apply(arena_.decayed(), arena_.size(), 0);
   arena_.value().bump_version();
+  if (arena_.compute().defined()) arena_.compute().bump_version();
 }
 
 ParameterAverage::ParameterAverage(const ParameterArena& arena, double decay)

@@ -7,15 +7,19 @@
 namespace krait {
 
 /// AdamW with gradient clipping over a ParameterArena (formula in kernels/adamw.h). Norm weights,
-/// biases, A_log and D are not decayed. The moments have the parameters' dtype.
+/// biases, A_log and D are not decayed. The moments have the parameters' dtype. On a GPU nothing
+/// here waits for the device.
 class Optimizer {
  public:
   Optimizer(const ParameterArena& arena, const Config::Optimizer& config);
 
-  /// The l2 norm of all gradients, before clipping.
-  double gradient_norm();
-  /// Updates the parameters from the gradients that gradient_norm() measured, scaled down to
-  /// clip_norm where they exceed it. `step` counts from 1.
+  /// The l2 norm (1) of all gradients, before clipping; the next call overwrites it.
+  const Tensor& gradient_norm();
+  /// From the first `figure` (1) on that is not finite, and likewise from the first gradient norm,
+  /// update() changes nothing any more.
+  void require_finite(const Tensor& figure);
+  /// Updates the parameters (and their copy in the compute dtype) from the gradients that
+  /// gradient_norm() measured, scaled down to clip_norm where they exceed it. `step` counts from 1.
   void update(std::int64_t step, double learning_rate);
 
   const Tensor& first_moment() const { return m_; }
@@ -26,6 +30,7 @@ class Optimizer {
   Config::Optimizer config_;
   Tensor m_, v_;
   Tensor norm_, clip_, learning_rate_, step_;  // scalars on the device
+  Tensor health_;                              // 0, or NaN after a figure that was not finite
 };
 
 /// An exponential moving average of the parameters: average = decay average + (1 - decay) value.

@@ -1,5 +1,7 @@
 #include "train/parameter_arena.h"
 
+#include <optional>
+
 #include "kernels/copy.h"
 
 namespace krait {
@@ -13,7 +15,7 @@ std::int64_t aligned(std::int64_t count) {
 
 }  // namespace
 
-ParameterArena::ParameterArena(const Module& module) {
+ParameterArena::ParameterArena(const Module& module, Device device) {
   const std::vector<Parameter> parameters = module.parameters();
   KRAIT_REQUIRE(!parameters.empty(), "[ParameterArena] the module has no parameters.");
   slots_.resize(parameters.size());
@@ -27,15 +29,38 @@ ParameterArena::ParameterArena(const Module& module) {
     }
     if (decay) decayed_ = size;
   }
-  const Variable& first = parameters.front().variable;
-  value_ = Tensor::zeros({size}, first.dtype(), first.value().device());
-  grad_ = like();
+  const DType dtype = parameters.front().variable.dtype();
+  const Tensor here = Tensor::zeros({size}, dtype, parameters.front().variable.device());
+  std::optional<DType> compute;
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const Variable& v = parameters[i].variable;
-    const Tensor value = value_.view(slots_[i].offset, slots_[i].shape);
-    copy({.x = v.value(), .y = value}, current_context());
-    v.bind(value, grad_.view(slots_[i].offset, slots_[i].shape));
+    const Parameter& p = parameters[i];
+    copy({.x = p.variable.value(), .y = here.view(slots_[i].offset, slots_[i].shape)},
+         current_context());
+    if (p.compute_dtype() == dtype) continue;
+    KRAIT_REQUIRE(compute.value_or(p.compute_dtype()) == p.compute_dtype(),
+                  "[ParameterArena] parameters are to be read in ", *compute, " and in ",
+                  p.compute_dtype(), "; only one dtype beside ", dtype, " is possible.");
+    compute = p.compute_dtype();
   }
+  value_ = here.to(device);
+  grad_ = like();
+  if (compute) {
+    compute_ = Tensor::empty({size}, *compute, device);
+    refresh_compute();
+  }
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const Parameter& p = parameters[i];
+    const auto part = [&](const Tensor& flat) {
+      return flat.view(slots_[i].offset, slots_[i].shape);
+    };
+    p.variable.bind(part(p.compute_dtype() == dtype ? value_ : compute_), part(grad_));
+  }
+}
+
+void ParameterArena::refresh_compute() const {
+  if (!compute_.defined()) return;
+  copy({.x = value_, .y = compute_}, current_context());
+  compute_.bump_version();
 }
 
 Tensor ParameterArena::like() const {

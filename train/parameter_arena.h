@@ -18,13 +18,21 @@ struct NamedTensor {
 /// Lays the parameters of a module, and their gradients, into one buffer each, so that zeroing is
 /// one memset, the optimizer one kernel per weight-decay group, and a collective or a shard a
 /// slice. Decayed parameters come first. Each starts on a cache line; the gaps stay zero.
+///
+/// In mixed precision a third buffer of the same layout holds all values in the compute dtype, and
+/// the parameters that operations read in it (Parameter::compute) point there. Their gradients are
+/// as wide as the values.
 class ParameterArena {
  public:
-  /// Moves the parameters' values into the arena and points their variables there.
-  explicit ParameterArena(const Module& module);
+  /// Moves the parameters' values into the arena, on `device`, and points their variables there.
+  explicit ParameterArena(const Module& module, Device device = {});
 
   const Tensor& value() const { return value_; }
   const Tensor& grad() const { return grad_; }
+  /// The values in the compute dtype; undefined when that is the values' own.
+  const Tensor& compute() const { return compute_; }
+  /// Makes compute() follow value(); whoever changes the values calls it, or writes both.
+  void refresh_compute() const;
   /// Elements [0, decayed()) are subject to weight decay, the rest are not.
   std::int64_t decayed() const { return decayed_; }
   std::int64_t size() const { return value_.numel(); }
@@ -41,7 +49,7 @@ class ParameterArena {
     std::int64_t offset = 0;
   };
   std::vector<Slot> slots_;  // in model order
-  Tensor value_, grad_;
+  Tensor value_, grad_, compute_;
   std::int64_t decayed_ = 0;
 };
 

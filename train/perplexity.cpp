@@ -60,8 +60,7 @@ class WindowScorer {
     corpus_.copy(w.begin, x);
     const auto length = static_cast<std::int64_t>(x.size()) - 1;
     const auto first = static_cast<std::int64_t>(w.scored - w.begin) - 1;  // input that counts
-    const Tensor ids = Tensor::from<std::int32_t>(
-        {1, length}, std::span<const std::int32_t>(x.data(), x.size() - 1));
+    const Tensor ids = here({1, length}, std::span(x).first(x.size() - 1));
     const MambaHidden out = model_.forward(ids, {.initial = state->empty() ? nullptr : state,
                                                  .sequence_ids = sequence_ids(w),
                                                  .want_final = keep_state});
@@ -69,13 +68,18 @@ class WindowScorer {
 
     WindowScore result;
     const Tensor targets = scored_targets(w, x, &result.n_tokens);
-    const Tensor losses = model_.losses(slice(out.hidden, 1, first, length), targets).value();
+    const Tensor losses =
+        model_.losses(slice(out.hidden, 1, first, length), targets).value().to({});
     visit_float(losses.dtype(), "perplexity",
                 [&](auto zero) { result.loglikelihood = -sum_of<decltype(zero)>(losses); });
     return result;
   }
 
  private:
+  /// On the device of the model.
+  Tensor here(const Shape& shape, std::span<const std::int32_t> values) const {
+    return Tensor::from<std::int32_t>(shape, values).to(model_.device());
+  }
   /// Places of the end-of-document tokens in x[begin, end).
   std::span<const std::uint64_t> ends_in(std::uint64_t begin, std::uint64_t end) const {
     const auto from = std::ranges::lower_bound(corpus_.ends, begin);
@@ -94,8 +98,7 @@ class WindowScorer {
         --*n_scored;
       }
     }
-    return Tensor::from<std::int32_t>({static_cast<std::int64_t>(targets.size())},
-                                      std::span<const std::int32_t>(targets));
+    return here({static_cast<std::int64_t>(targets.size())}, targets);
   }
 
   /// The number of the document that each input belongs to; undefined when there is only one.
@@ -106,8 +109,7 @@ class WindowScorer {
     std::vector<std::int32_t> ids(w.end - 1 - w.begin);
     for (const std::uint64_t end : ends) ids[end - w.begin] = 1;
     for (std::size_t i = 1; i < ids.size(); ++i) ids[i] += ids[i - 1];
-    return Tensor::from<std::int32_t>({1, static_cast<std::int64_t>(ids.size())},
-                                      std::span<const std::int32_t>(ids));
+    return here({1, static_cast<std::int64_t>(ids.size())}, ids);
   }
 
   const MambaLM& model_;
@@ -174,7 +176,10 @@ PerplexityScore score_corpus(const MambaLM& model, const Corpus& corpus,
                              const PerplexityOptions& options, const PerplexityProgress& progress) {
   KRAIT_CHECK(Usage, options.batch >= 0, "--batch must be at least 1, got ", options.batch, ".");
   constexpr std::int64_t kWindowsPerThread = 4;  // windows take unequal times
-  const std::int64_t batch = options.batch > 0 ? options.batch : kWindowsPerThread * thread_count();
+  // On a GPU each window has the whole device.
+  const std::int64_t batch = model.device().is_cuda() ? 1
+                             : options.batch > 0      ? options.batch
+                                                      : kWindowsPerThread * thread_count();
   const Windows windows = corpus_windows(corpus, options);
   const auto scores = score_windows(WindowScorer(model, corpus, options), windows, batch, progress);
 

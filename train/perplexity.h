@@ -32,8 +32,8 @@ using PerplexityProgress = std::function<void(std::uint64_t done, std::uint64_t 
 /// Every window is computed by itself, in its own shape, and summed in f64, as are the windows, in
 /// order. So the result is the same to the last bit for any batch and any number of threads, which
 /// rows of larger matrix products would not promise: how a product is cut, and so rounded, depends
-/// on its shape. Windows run side by side, one on each thread. Memory: one window's activations for
-/// each thread, and 56 bytes a window.
+/// on its shape. Windows run side by side, one on each thread, on a GPU one after the other.
+/// Memory: one window's activations for each thread, and 56 bytes a window.
 ///
 /// Throws BadData when there is nothing to score, NonFinite when a probability is not a number.
 PerplexityScore score_corpus(const MambaLM& model, const Corpus& corpus,

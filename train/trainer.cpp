@@ -1,7 +1,9 @@
 #include "train/trainer.h"
 
+#include <array>
 #include <chrono>
 #include <cmath>
+#include <deque>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -13,6 +15,8 @@
 #include "autograd/reduce.h"
 #include "core/allocator.h"
 #include "core/parallel.h"
+#include "core/profile.h"
+#include "core/readback.h"
 #include "data/loader.h"
 #include "data/token_set.h"
 #include "kernels/copy.h"
@@ -41,9 +45,16 @@ DocumentBoundary boundary_of(const Config& c) {
 
 /// What one optimizer step did.
 struct Step {
+  std::int64_t number = 0;  // from 1
   double loss = 0, grad_norm = 0, lr = 0, seconds = 0;
   std::int64_t targets = 0;
+  std::uint64_t samples = 0;  // drawn from the loader up to its end
+  Clock::time_point begun;
 };
+
+/// Steps that a device may work on while the host prepares the next one. On the CPU none: there
+/// the host is the device.
+constexpr std::size_t kStepsAhead = 1;
 
 /// The parts of a configuration that the weights, the data order and the arithmetic depend on: a
 /// checkpoint goes on only under the same ones.
@@ -54,7 +65,8 @@ bool fixes_run(const Field& f) {
 /// Fields that may differ without a word.
 bool is_local(const Field& f) {
   return f.name == "run.directory" || f.name == "run.threads" || f.name == "run.device" ||
-         f.name == "data.prefetch" || f.name == "data.train" || f.name == "data.verify";
+         f.name == "data.prefetch" || f.name == "data.train" || f.name == "data.verify" ||
+         f.name == "run.profile_ranges";
 }
 
 class Trainer {
@@ -66,10 +78,15 @@ class Trainer {
   void resume();
   void require_same_run(const CheckpointState& state, const std::string& checkpoint);
   void begin();
-  Step make_step(std::int64_t step);
-  double accumulate(const Batch& batch, std::uint64_t pass, std::int64_t targets);
-  void require_finite(std::int64_t step, const Step& result) const;
-  bool evaluate();  // whether it was the best so far
+  void start_step(std::int64_t number);
+  void compute_gradients(Step& step);
+  Tensor accumulate(const Batch& batch, std::uint64_t pass, std::int64_t targets);
+  void finish_step();
+  void finish_steps(std::size_t left);  // but for so many
+  [[noreturn]] void report_non_finite(const Step& step);
+  bool evaluation_due(std::int64_t step) const;
+  bool checkpoint_due(std::int64_t step) const;
+  void evaluate();
   void write_sample();
   void record(const Step& result);
   void save();
@@ -87,10 +104,15 @@ class Trainer {
   Optimizer optimizer_;
   std::optional<ParameterAverage> average_;
   Loader loader_;
-  TrainingPosition position_;
+  Tensor figures_;  // on the device: the loss of each micro-batch, then the gradient norm
+  std::array<Readback, kStepsAhead + 1> readbacks_;  // step i has number i mod size
+  std::deque<Step> started_;                         // their figures are on the way
+  TrainingPosition position_;                        // after the last step that is finished
+  Clock::time_point finished_at_;
   std::optional<MetricsLog> metrics_;
   std::optional<Progress> progress_;
   std::optional<EvaluationResult> evaluation_;  // of the present step
+  bool best_ = false;                           // it was the best so far
   TrainResult result_;
 };
 
@@ -107,19 +129,25 @@ std::shared_ptr<const TokenSet> open_set(const std::string& path, const TokenSet
 Trainer::Trainer(const Config& config, const TrainOptions& options)
     : config_(config),
       options_(options),
-      context_{.device = resolve_device(config)},
+      context_(precision_context(resolve_device(config), config.train.precision)),
       directory_(config.run.directory),
       train_set_(open_set(config.data.train, nullptr)),
       valid_set_(open_set(config.data.valid, train_set_.get())),
       tokenizer_(make_tokenizer(train_set_->info().tokenizer)),
       model_(model_config(config, train_set_->info().vocab_size)),
-      arena_((model_.initialise(static_cast<std::uint64_t>(config.run.seed)), model_)),
+      arena_((model_.initialise(static_cast<std::uint64_t>(config.run.seed)), model_),
+             context_.device),
       optimizer_(arena_, config.optimizer),
       loader_(std::make_shared<TokenWindows>(train_set_, config.data.sequence_length,
                                              boundary_of(config)),
               {.batch_size = config.train.batch_size / config.train.accumulation,
                .seed = static_cast<std::uint64_t>(config.run.seed),
-               .prefetch = static_cast<int>(config.data.prefetch)}) {
+               .prefetch = static_cast<int>(config.data.prefetch)}),
+      figures_(
+          Tensor::zeros({config.train.accumulation + 1}, arena_.value().dtype(), context_.device)),
+      readbacks_{Readback(context_.device, figures_.bytes()),
+                 Readback(context_.device, figures_.bytes())} {
+  static_assert(kStepsAhead == 1, "one Readback each");
   if (config.train.ema_decay > 0) average_.emplace(arena_, config.train.ema_decay);
 }
 
@@ -163,6 +191,7 @@ void Trainer::resume() {
     const CheckpointState state = read_checkpoint_state(newest->path);
     require_same_run(state, newest->path.string());
     read_checkpoint_tensors(newest->path, tensors());
+    arena_.refresh_compute();
     position_ = state.position;
     loader_.skip_to(position_.samples);
     result_.checkpoint = newest->path.string();
@@ -177,6 +206,7 @@ void Trainer::resume() {
 
 void Trainer::begin() {
   if (config_.run.threads > 0) set_thread_count(static_cast<int>(config_.run.threads));
+  set_profile_ranges(config_.run.profile_ranges);
   if (config_.data.verify) {
     train_set_->verify();
     if (valid_set_) valid_set_->verify();
@@ -185,12 +215,12 @@ void Trainer::begin() {
   write_file_atomic(directory_.config(), dump_yaml(config_));
   metrics_.emplace(directory_.metrics());
   say(fmt::format(
-      "{}: {} parameters, {} tokens of training data, {} steps of {} x {} tokens on {}"
+      "{}: {} parameters, {} tokens of training data, {} steps of {} x {} tokens in {} on {}"
       " ({} threads)",
       config_.run.directory, format_count(static_cast<double>(model_.parameter_count())),
       format_count(static_cast<double>(train_set_->n_tokens())), config_.train.steps,
-      config_.train.batch_size, config_.data.sequence_length, str(context_.device),
-      thread_count()));
+      config_.train.batch_size, config_.data.sequence_length, choice_name(config_.train.precision),
+      describe_device(context_.device), thread_count()));
   progress_.emplace(ProgressOptions{.label = "train",
                                     .total = config_.train.steps,
                                     .first = position_.step,
@@ -200,28 +230,101 @@ void Trainer::begin() {
                     options_.output);
 }
 
-/// Adds the gradients of one micro-batch and returns the sum of its losses. The gradients are those
-/// of the mean over the `targets` of the whole step, so micro-batches weigh by their tokens.
-double Trainer::accumulate(const Batch& batch, std::uint64_t pass, std::int64_t targets) {
+/// Adds the gradients of one micro-batch and returns the sum of its losses (1). The gradients are
+/// those of the mean over the `targets` of the whole step, so micro-batches weigh by their tokens.
+Tensor Trainer::accumulate(const Batch& batch, std::uint64_t pass, std::int64_t targets) {
   const TrainingScope scope(static_cast<std::uint64_t>(config_.run.seed), pass);
   const Config::Train& t = config_.train;
-  const MambaHidden out =
-      model_.forward(batch.inputs, {.sequence_ids = batch.sequence_ids,
-                                    .recompute = t.recompute == Config::Train::Recompute::Blocks});
-  const Variable total = sum(model_.losses(
-      out.hidden, batch.targets, {.label_smoothing = t.label_smoothing, .z_loss = t.z_loss}));
-  const Tensor weight = Tensor::empty({1}, total.dtype());
-  fill({.y = weight, .value = 1 / static_cast<double>(targets)}, current_context());
+  const Device device = context_.device;
+  Variable total;
+  {
+    const ProfileRange range("forward");
+    const MambaHidden out = model_.forward(
+        batch.inputs.to(device), {.sequence_ids = batch.sequence_ids.to(device),
+                                  .recompute = t.recompute == Config::Train::Recompute::Blocks});
+    total = sum(model_.losses(out.hidden, batch.targets.to(device),
+                              {.label_smoothing = t.label_smoothing, .z_loss = t.z_loss}));
+  }
+  const ProfileRange range("backward");
+  const Tensor weight = Tensor::empty({1}, total.dtype(), device);
+  fill({.y = weight, .value = 1 / static_cast<double>(targets)}, context_);
   backward(total, weight);
-  return total.value().item();
+  return total.value();
 }
 
-void Trainer::require_finite(std::int64_t step, const Step& result) const {
-  if (std::isfinite(result.loss) && std::isfinite(result.grad_norm)) return;
+/// The gradients of the samples that follow, and figures_ of them.
+void Trainer::compute_gradients(Step& step) {
+  std::vector<Batch> batches;  // all of them first: their weights depend on the sum of targets
+  for (std::int64_t i = 0; i < config_.train.accumulation; ++i) {
+    batches.push_back(loader_.next());
+    step.targets += batches.back().n_targets;
+  }
+  step.samples = loader_.samples_seen();
+  arena_.zero_grad();
+  const std::int64_t weight = std::max<std::int64_t>(step.targets, 1);
+  auto pass = static_cast<std::uint64_t>((step.number - 1) * config_.train.accumulation);
+  const auto keep = [&](std::int64_t i, const Tensor& figure) {
+    copy({.x = figure, .y = figures_.slice(0, i, i + 1)}, context_);
+    optimizer_.require_finite(figure);
+  };
+  std::int64_t i = 0;
+  for (const Batch& batch : batches) keep(i++, accumulate(batch, pass++, weight));
+  keep(i, optimizer_.gradient_norm());
+}
+
+/// Submits a whole step: on a GPU nothing here waits for the device.
+void Trainer::start_step(std::int64_t number) {
+  const ProfileRange range("step");
+  Step step{.number = number, .lr = learning_rate(number, config_), .begun = Clock::now()};
+  compute_gradients(step);
+  {
+    const ProfileRange update("optimizer");
+    optimizer_.update(number, step.lr);
+    if (average_) average_->update();
+  }
+  readbacks_.at(static_cast<std::size_t>(number) % readbacks_.size()).start(figures_);
+  started_.push_back(step);
+}
+
+/// Waits for the figures of the oldest step under way and moves the run's position past it.
+void Trainer::finish_step() {
+  Step step = started_.front();
+  const Tensor figures =
+      readbacks_.at(static_cast<std::size_t>(step.number) % readbacks_.size()).wait();
+  started_.pop_front();
+  const std::int64_t micro_batches = config_.train.accumulation;
+  for (std::int64_t i = 0; i < micro_batches; ++i) {
+    step.loss += figures.slice(0, i, i + 1).item();
+  }
+  step.loss /= static_cast<double>(std::max<std::int64_t>(step.targets, 1));
+  step.grad_norm = figures.slice(0, micro_batches, micro_batches + 1).item();
+  if (!std::isfinite(step.loss) || !std::isfinite(step.grad_norm)) report_non_finite(step);
+
+  const Clock::time_point now = Clock::now();
+  step.seconds = std::chrono::duration<double>(now - std::max(step.begun, finished_at_)).count();
+  finished_at_ = now;
+  position_.step = step.number;
+  position_.samples = step.samples;
+  position_.tokens += static_cast<std::uint64_t>(step.targets);
+  evaluate();
+  record(step);
+  progress_->update(position_.step, fmt::format("loss {:.4f}", step.loss));
+}
+
+void Trainer::finish_steps(std::size_t left) {
+  while (started_.size() > left) finish_step();
+}
+
+/// The optimizer has changed nothing since that step, so its gradients can be computed again and
+/// looked at; what the device has done since then does not matter.
+void Trainer::report_non_finite(const Step& step) {
+  loader_.skip_to(position_.samples);
+  Step again{.number = step.number};
+  compute_gradients(again);
   std::string first = "none";
   for (const NamedTensor& g : arena_.named(arena_.grad())) {
-    const Tensor norm = Tensor::empty({1}, g.tensor.dtype());
-    l2_norm({.x = g.tensor, .norm = norm}, current_context());
+    const Tensor norm = Tensor::empty({1}, g.tensor.dtype(), context_.device);
+    l2_norm({.x = g.tensor, .norm = norm}, context_);
     if (!std::isfinite(norm.item())) {
       first = g.name;
       break;
@@ -233,40 +336,26 @@ void Trainer::require_finite(std::int64_t step, const Step& result) const {
           "step {}: loss {}, gradient norm {} (first non-finite gradient: {}; samples {} to "
           "{}). The weights were not changed; the newest checkpoint is {}. Lower "
           "optimizer.lr, or lengthen schedule.warmup_steps, and start again.",
-          step, result.loss, result.grad_norm, first, position_.samples, loader_.samples_seen() - 1,
+          step.number, step.loss, step.grad_norm, first, position_.samples, step.samples - 1,
           result_.checkpoint.empty() ? "none" : result_.checkpoint));
 }
 
-Step Trainer::make_step(std::int64_t step) {
-  const Clock::time_point start = Clock::now();
-  Step result{.lr = learning_rate(step, config_)};
-  std::vector<Batch> batches;  // all of them first: their weights depend on the sum of targets
-  for (std::int64_t i = 0; i < config_.train.accumulation; ++i) {
-    batches.push_back(loader_.next());
-    result.targets += batches.back().n_targets;
-  }
-  arena_.zero_grad();
-  const std::int64_t weight = std::max<std::int64_t>(result.targets, 1);
-  auto pass = static_cast<std::uint64_t>((step - 1) * config_.train.accumulation);
-  for (const Batch& batch : batches) result.loss += accumulate(batch, pass++, weight);
-  result.loss /= static_cast<double>(weight);
-  result.grad_norm = optimizer_.gradient_norm();
-  require_finite(step, result);
-  optimizer_.update(step, result.lr);
-  if (average_) average_->update();
-  position_.step = step;
-  position_.samples = loader_.samples_seen();
-  position_.tokens += static_cast<std::uint64_t>(result.targets);
-  result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  return result;
+bool Trainer::evaluation_due(std::int64_t step) const {
+  const std::int64_t every = config_.evaluation.every;
+  return valid_set_ && every > 0 && (step % every == 0 || step == config_.train.steps);
 }
 
-bool Trainer::evaluate() {
+bool Trainer::checkpoint_due(std::int64_t step) const {
+  const std::int64_t every = config_.checkpoint.every;
+  return step == config_.train.steps || (every > 0 && step % every == 0);
+}
+
+void Trainer::evaluate() {
   evaluation_.reset();
+  best_ = false;
   const Config::Evaluation& e = config_.evaluation;
-  const bool due =
-      e.every > 0 && (position_.step % e.every == 0 || position_.step == config_.train.steps);
-  if (!due || !valid_set_) return false;
+  if (!evaluation_due(position_.step)) return;
+  const ProfileRange range("evaluation");
   evaluation_ = evaluate_blocks(model_, *valid_set_,
                                 {.length = config_.data.sequence_length,
                                  .reset_at_documents = config_.data.reset_at_documents,
@@ -274,10 +363,10 @@ bool Trainer::evaluate() {
   say(fmt::format("step {}: evaluation loss {:.4f} over {} tokens", position_.step,
                   evaluation_->loss, evaluation_->n_tokens));
   write_sample();
-  if (!(evaluation_->loss < position_.best_loss)) return false;
+  best_ = evaluation_->loss < position_.best_loss;
+  if (!best_) return;
   position_.best_loss = evaluation_->loss;
   position_.best_step = position_.step;
-  return true;
 }
 
 void Trainer::write_sample() {
@@ -328,16 +417,14 @@ TrainResult Trainer::run() {
   const auto should_stop =
       options_.should_stop ? options_.should_stop : [](std::int64_t) { return stop_requested(); };
   bool stop = false;
-  while (position_.step < config_.train.steps && !stop) {
-    const Step r = make_step(position_.step + 1);
-    const bool best = evaluate();
-    record(r);
-    progress_->update(position_.step, fmt::format("loss {:.4f}", r.loss));
-    stop = should_stop(position_.step);
-    if (stop || position_.step % config_.checkpoint.every == 0 ||
-        position_.step == config_.train.steps || (best && config_.checkpoint.keep_best)) {
-      save();
-    }
+  for (std::int64_t step = position_.step + 1; step <= config_.train.steps && !stop; ++step) {
+    start_step(step);
+    // What needs the model as it is after this step waits for it.
+    const bool saving = checkpoint_due(step), waiting = saving || evaluation_due(step);
+    finish_steps(context_.device.is_cuda() && !waiting ? kStepsAhead : 0);
+    stop = should_stop(step);
+    if (stop) finish_steps(0);
+    if (stop || saving || (waiting && best_ && config_.checkpoint.keep_best)) save();
   }
   progress_->finish();
   result_.step = position_.step;

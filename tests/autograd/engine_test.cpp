@@ -134,6 +134,17 @@ TEST(Engine, FreesSavedTensorsOnTheWay) {
   EXPECT_LT(allocator({}).statistics().active + 5 * (std::size_t{1} << 19), before);
 }
 
+TEST(Engine, AnInputThatNoNodeSavesGoesWithItsLastHandle) {
+  const Variable x = random_leaf({1 << 16}, 2);
+  Variable y = scale(x, 2);  // 512 KiB that backward of the next scale() does not read
+  const std::size_t with_y = allocator({}).statistics().active;
+  const Variable z = sum(scale(y, 3));
+  y = {};
+  EXPECT_LE(allocator({}).statistics().active + (std::size_t{1} << 19), with_y + (1 << 12));
+  backward(z);
+  EXPECT_EQ(grad_at(x, 5), 6);
+}
+
 TEST(Engine, RootsWithoutAGradientOrOfManyElementsAreRejected) {
   EXPECT_THROW(backward(Variable(Tensor::zeros({1}, DType::F64))), Error);
   EXPECT_THROW(backward(square(leaf({1.0, 2.0}))), Error);

@@ -26,7 +26,7 @@ class EvalPerplexity : public testing::Test {
   EvalPerplexity() { std::ofstream(run_.file("text")) << kText; }
 
   BinaryResult eval(std::vector<std::string> arguments) const {
-    std::vector<std::string> all{"eval", "perplexity", "--model", run_.path()};
+    std::vector<std::string> all{"eval", "perplexity", "--model", run_.path(), "--device", "cpu"};
     all.insert(all.end(), arguments.begin(), arguments.end());
     return run_krait(all);
   }

@@ -16,7 +16,8 @@ namespace {
 class GenerateCommand : public testing::Test {
  protected:
   BinaryResult generate_with(std::vector<std::string> arguments) const {
-    std::vector<std::string> all{"generate", "--model", run_.path(), "--max-tokens", "30"};
+    std::vector<std::string> all{"generate", "--model",  run_.path(), "--max-tokens",
+                                 "30",       "--device", "cpu"};
     all.insert(all.end(), arguments.begin(), arguments.end());
     return run_krait(all);
   }

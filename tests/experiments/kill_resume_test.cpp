@@ -44,7 +44,7 @@ class KillResume : public testing::Test {
   KillResume() {
     write_set(dir_.path() / "train.h5", 60);
     std::ofstream(dir_.path() / "run.yaml")
-        << "run: {directory: unused, seed: 4}\n"
+        << "run: {directory: unused, seed: 4, device: cpu}\n"
            "model: {d_model: 24, n_layer: 2, d_state: 8, dropout: 0.1}\n"
            "data: {train: "
         << (dir_.path() / "train.h5").string() << ", valid: " << (dir_.path() / "train.h5").string()

@@ -2,12 +2,14 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
 #include "core/file.h"
+#include "tests/device.h"
 #include "tests/experiments/run_binary.h"
 
 namespace krait {
@@ -17,10 +19,10 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 // Built and trained once; every case looks at another part of it.
-class Workflow : public testing::Test {
+class Workflow : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    directory_ = fs::path(testing::TempDir()) / ("krait_workflow_" + std::to_string(getpid()));
+    directory_ = fs::path(::testing::TempDir()) / ("krait_workflow_" + std::to_string(getpid()));
     fs::create_directories(directory_ / "text");
     for (int i = 0; i < 20; ++i) {
       std::ofstream file(directory_ / "text" / (std::to_string(i) + ".txt"));
@@ -28,7 +30,7 @@ class Workflow : public testing::Test {
     }
     build_ = run_krait({"data", "build", at("text"), "--out", at("set"), "--held-out", "0.2",
                         "--json", at("build.json")});
-    std::ofstream(at("c.yaml")) << "run: {directory: " << at("run") << ", seed: 3}\n"
+    std::ofstream(at("c.yaml")) << "run: {directory: " << at("run") << ", seed: 3, device: cpu}\n"
                                 << "model: {d_model: 16, n_layer: 2, d_state: 4}\n"
                                 << "data: {train: " << at("set/train.h5")
                                 << ", valid: " << at("set/valid.h5") << ", sequence_length: 32}\n"
@@ -110,13 +112,15 @@ TEST_F(Workflow, TrainRefusesWhatItCannotDo) {
 }
 
 TEST_F(Workflow, TheTrainedModelIsEvaluatedAndWritesText) {
-  const BinaryResult eval = run_krait({"eval", "perplexity", "--model", at("run"), "--data",
-                                       at("set/valid.h5"), "--json", at("p.json")});
+  const BinaryResult eval =
+      run_krait({"eval", "perplexity", "--model", at("run"), "--data", at("set/valid.h5"),
+                 "--device", "cpu", "--json", at("p.json")});
   ASSERT_EQ(eval.code, 0) << eval.err;
   EXPECT_LT(report("p.json")["bits_per_byte"].get<double>(), 8);
 
-  const BinaryResult text = run_krait({"generate", "--model", at("run"), "--prompt", "line",
-                                       "--max-tokens", "20", "--greedy", "--json", at("g.json")});
+  const BinaryResult text =
+      run_krait({"generate", "--model", at("run"), "--prompt", "line", "--max-tokens", "20",
+                 "--greedy", "--device", "cpu", "--json", at("g.json")});
   ASSERT_EQ(text.code, 0) << text.err;
   const json g = report("g.json");
   EXPECT_EQ(text.out, "line" + g["text"].get<std::string>() + "\n");
@@ -144,11 +148,43 @@ TEST_F(Workflow, CheckpointsOfTheRunAreIntact) {
 }
 
 TEST_F(Workflow, BenchStepMeasuresASmallModel) {
-  const BinaryResult result =
-      run_krait({"bench", "step", "--d-model", "16", "--n-layer", "1", "--vocab-size", "32",
-                 "--batch", "1", "--length", "8", "--seconds", "0", "--json", at("b.json")});
+  const BinaryResult result = run_krait(
+      {"bench", "step", "--d-model", "16", "--n-layer", "1", "--vocab-size", "32", "--batch", "1",
+       "--length", "8", "--seconds", "0", "--device", "cpu", "--json", at("b.json")});
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_GT(report("b.json")["tokens_per_second"].get<double>(), 0);
+  EXPECT_EQ(report("b.json")["device"], "cpu");
+  expect_one_error_line(run_krait({"bench", "step", "--device", "cpu", "--dtype", "bf16"}), 64);
+}
+
+TEST_F(Workflow, OnAGpuARunInBf16IsTrainedEvaluatedContinuedAndMeasured) {
+  KRAIT_SKIP_WITHOUT_GPU();
+  const std::string run = "run.directory=" + at("gpu");
+  const BinaryResult trained = run_krait({"train", at("c.yaml"), run, "--device", "cuda",
+                                          "train.precision=bf16", "--json", at("gpu.json")});
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  EXPECT_NE(trained.err.find("in bf16 on cuda:0 ("), std::string::npos) << trained.err;
+  std::map<std::string, double> bits;
+  for (const std::string device : {"cuda", "cpu"}) {  // in bf16 and in f32
+    const BinaryResult eval =
+        run_krait({"eval", "perplexity", "--model", at("gpu"), "--data", at("set/valid.h5"),
+                   "--device", device, "--json", at("p.json")});
+    ASSERT_EQ(eval.code, 0) << eval.err;
+    EXPECT_EQ(report("p.json")["dtype"], device == "cuda" ? "bf16" : "f32");
+    bits[device] = report("p.json")["bits_per_byte"].get<double>();
+    EXPECT_EQ(run_krait({"generate", "--model", at("gpu"), "--prompt", "line", "--max-tokens", "20",
+                         "--device", device})
+                  .code,
+              0);
+  }
+  EXPECT_NEAR(bits["cuda"], bits["cpu"], 0.01 * bits["cpu"]);
+  const BinaryResult bench = run_krait(
+      {"bench",    "step",    "--d-model", "64",       "--n-layer", "2",         "--vocab-size",
+       "64",       "--batch", "2",         "--length", "64",        "--seconds", "0",
+       "--device", "cuda",    "--dtype",   "bf16",     "--json",    at("b.json")});
+  ASSERT_EQ(bench.code, 0) << bench.err;
+  EXPECT_GT(report("b.json")["median_ms"].get<double>(), 0);
+  EXPECT_EQ(report("b.json")["driver_calls_after_first_step"], 0);
 }
 
 TEST_F(Workflow, BenchKernelsMeasuresTheOnesAskedFor) {

@@ -486,6 +486,26 @@ TEST(Config, DevicesThatThisBuildCannotUseAreConfigErrors) {
   }
 }
 
+TEST(Config, AModelIsUsedInItsOwnPrecisionOrInF32) {
+  using Precision = Config::Train::Precision;
+  const Device cpu, gpu{.type = DeviceType::Cuda};
+  EXPECT_EQ(usable_precision(cpu, Precision::F64), Precision::F64);
+  EXPECT_EQ(usable_precision(cpu, Precision::Bf16), Precision::F32);
+  EXPECT_EQ(usable_precision(cpu, Precision::Tf32), Precision::F32);
+  EXPECT_EQ(usable_precision(gpu, Precision::F64), Precision::F32);
+  for (const Precision p : {Precision::F32, Precision::Tf32, Precision::Bf16}) {
+    EXPECT_EQ(usable_precision(gpu, p), p);
+    EXPECT_NO_THROW(require_precision(gpu, p, "--dtype"));
+  }
+  try {
+    require_precision(cpu, Precision::Bf16, "--dtype");
+    FAIL() << "bf16 on the CPU";
+  } catch (const Error& e) {
+    EXPECT_EQ(std::string(e.what()),
+              "--dtype bf16 needs CUDA, and this run computes on the CPU; set --dtype=f32.");
+  }
+}
+
 TEST(NearestName, CountsEditsAndSwapsAndGivesUpOnFarNames) {
   EXPECT_EQ(edit_distance("", "abc"), 3u);
   EXPECT_EQ(edit_distance("kitten", "sitting"), 3u);

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/data/temporary_directory.h"
+#include "tests/device.h"
 #include "tests/train/tiny_model.h"
 
 namespace krait {
@@ -47,6 +48,25 @@ TEST_F(Generate, IsWhatWholeForwardPassesAndTheSamplerGive) {
           << "temperature " << temperature << " prefill " << prefill;
     }
   }
+}
+
+TEST_F(Generate, OnTheGpuAGreedyTextIsThatOfTheCpu) {
+  KRAIT_SKIP_WITHOUT_GPU();
+  const std::vector<std::int32_t> prompt = random_tokens(13, 19, 1);
+  GenerateOptions o{.max_tokens = 30, .sampling = {.temperature = 0}, .prefill_length = 5};
+  const auto expected = generate_tokens(model_, prompt, kNeverEnds, o).tokens;
+  const MambaLM f32(tiny_config(DType::F32));
+  initialise_tiny(f32);
+  f32.place(testing::kGpu);
+  MambaConfig mixed = tiny_config(DType::F32);
+  mixed.compute = DType::BF16;
+  const MambaLM bf16(mixed);
+  initialise_tiny(bf16);
+  bf16.place(testing::kGpu);
+  const testing::TestDeviceScope scope(testing::kGpu);
+  EXPECT_EQ(generate_tokens(f32, prompt, kNeverEnds, o).tokens, expected);
+  o.sampling.temperature = 1;  // other tokens, since rounding moves the probabilities; but tokens
+  EXPECT_EQ(generate_tokens(bf16, prompt, kNeverEnds, o).tokens.size(), 30u);
 }
 
 TEST_F(Generate, TheSeedDecidesTheText) {

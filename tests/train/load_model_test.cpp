@@ -7,6 +7,7 @@
 
 #include "core/file.h"
 #include "tests/data/temporary_directory.h"
+#include "tests/device.h"
 #include "train/model_config.h"
 
 namespace krait {
@@ -79,11 +80,33 @@ TEST_F(LoadModel, TakesTheAveragedWeightsOnRequest) {
 
 TEST_F(LoadModel, ReadsIntoAnotherDtype) {
   save(1);
-  const LoadedModel narrow = load_model(run()), wide = load_model(run(), {.dtype = DType::F64});
+  const LoadedModel narrow = load_model(run()),
+                    wide = load_model(run(), {.precision = Config::Train::Precision::F64});
   const Tensor a = narrow.model->head().value(), b = wide.model->head().value();
   ASSERT_EQ(b.dtype(), DType::F64);
   for (std::size_t i = 0; i < a.span<float>().size(); ++i) {
     ASSERT_EQ(static_cast<double>(a.span<float>()[i]), b.span<double>()[i]);
+  }
+}
+
+TEST_F(LoadModel, ReadsOntoTheGpuInAnyPrecisionThatItHas) {
+  KRAIT_SKIP_WITHOUT_GPU();
+  save(1);
+  using Precision = Config::Train::Precision;
+  const LoadedModel cpu = load_model(run());
+  for (const Precision precision : {Precision::F32, Precision::Tf32, Precision::Bf16}) {
+    const Device gpu{.type = DeviceType::Cuda};
+    const LoadedModel loaded = load_model(run(), {.precision = precision, .device = gpu});
+    EXPECT_EQ(loaded.precision, precision);
+    EXPECT_EQ(loaded.model->device(), gpu);
+    const bool narrow = precision == Precision::Bf16;
+    EXPECT_EQ(loaded.model->head().dtype(), narrow ? DType::BF16 : DType::F32);
+    const Tensor got = loaded.model->head().value().to({}), want = cpu.model->head().value();
+    for (std::int64_t i = 0; i < want.numel(); ++i) {
+      const float value = want.data<float>()[i];
+      ASSERT_EQ(narrow ? static_cast<float>(got.data<BFloat16>()[i]) : got.data<float>()[i],
+                narrow ? static_cast<float>(BFloat16(value)) : value);
+    }
   }
 }
 

@@ -1,11 +1,14 @@
 #include "train/optimizer.h"
 
 #include <cmath>
+#include <limits>
 
 #include <gtest/gtest.h>
 
+#include "kernels/copy.h"
 #include "layers/initialise.h"
 #include "layers/linear.h"
+#include "tests/kernels/tensors.h"
 
 namespace krait {
 namespace {
@@ -39,16 +42,89 @@ TEST(Optimizer, DecaysWeightsButNotBiasesAndClipsToTheNorm) {
   linear.bias().value().data<double>()[0] = 3;
   const double weight = linear.weight().value().data<double>()[4];
   Optimizer optimizer(arena, {.lr = 0.1, .weight_decay = 0.5, .clip_norm = 1});
-  EXPECT_EQ(optimizer.gradient_norm(), 0);
+  EXPECT_EQ(optimizer.gradient_norm().item(), 0);
   optimizer.update(1, 0.1);  // no gradient: only the decay acts
   EXPECT_DOUBLE_EQ(linear.weight().value().data<double>()[4], weight * (1 - 0.1 * 0.5));
   EXPECT_EQ(linear.bias().value().data<double>()[0], 3);
   linear.bias().grad().data<double>()[0] = 300;
   linear.bias().grad().data<double>()[1] = 400;
-  EXPECT_DOUBLE_EQ(optimizer.gradient_norm(), 500);
+  EXPECT_DOUBLE_EQ(optimizer.gradient_norm().item(), 500);
   optimizer.update(2, 0);
   const double clipped = 300 * (1 / (500 + 1e-6));
   EXPECT_NEAR(optimizer.first_moment().data<double>()[16], 0.1 * clipped, 1e-15);
+}
+
+LinearConfig mixed_layer() {
+  return {.inputs = 3, .outputs = 5, .bias = true, .compute = DType::BF16};
+}
+
+/// `values` as the nearest bf16.
+std::vector<double> rounded(const Tensor& values) {
+  const Tensor host = values.to({}), narrow = Tensor::empty(values.shape(), DType::BF16);
+  copy({.x = host, .y = narrow}, {});
+  return testing::values(narrow);
+}
+
+DEVICE_TEST(ParameterArena, KeepsWideValuesBesideThoseThatOperationsRead) {
+  const Linear linear(mixed_layer());
+  linear.initialise(4);
+  const std::vector<double> before = testing::values(linear.weight().value());
+  const ParameterArena arena(linear, testing::test_device());
+  EXPECT_EQ(arena.value().dtype(), DType::F32);
+  EXPECT_EQ(arena.grad().dtype(), DType::F32);
+  EXPECT_EQ(arena.compute().dtype(), DType::BF16);
+  EXPECT_EQ(arena.value().device(), testing::test_device());
+  EXPECT_EQ(testing::values(arena.named(arena.value())[0].tensor), before);
+  EXPECT_EQ(linear.weight().value().storage(), arena.compute().storage());
+  EXPECT_EQ(linear.weight().grad().storage(), arena.grad().storage());
+  EXPECT_EQ(linear.weight().grad().dtype(), DType::F32);
+  EXPECT_EQ(linear.bias().value().storage(), arena.value().storage());  // read as it is kept
+  EXPECT_EQ(testing::values(arena.compute()), rounded(arena.value()));
+  arena.value().zero();
+  arena.refresh_compute();
+  EXPECT_EQ(testing::values(arena.compute()), std::vector<double>(32, 0.0));
+}
+
+DEVICE_TEST(Optimizer, WritesTheWideValuesAndTheirCopy) {
+  const Linear linear(mixed_layer());
+  linear.initialise(5);
+  const ParameterArena arena(linear, testing::test_device());
+  Optimizer optimizer(arena, {.lr = 1e-4, .clip_norm = 1});
+  const std::vector<double> before = testing::values(arena.value());
+  for (std::int64_t step = 1; step <= 3; ++step) {
+    fill({.y = linear.weight().grad(), .value = 0.25}, {});
+    optimizer.gradient_norm();
+    optimizer.update(step, 1e-4);
+  }
+  // Steps of 1e-4 are below half a unit of bf16 at most weights: they add up in the wide values.
+  const std::vector<double> after = testing::values(arena.value());
+  for (std::size_t i = 0; i < 15; ++i) {
+    EXPECT_NEAR(after[i], before[i] - 3e-4 - 3e-5 * before[i], 3e-6) << i;  // AdamW and its decay
+  }
+  EXPECT_EQ(testing::values(arena.compute()), rounded(arena.value()));
+}
+
+DEVICE_TEST(Optimizer, AFigureThatIsNotFiniteEndsAllUpdates) {
+  for (const bool in_gradient : {true, false}) {
+    const Linear linear(mixed_layer());
+    linear.initialise(6);
+    const ParameterArena arena(linear, testing::test_device());
+    Optimizer optimizer(arena, {.lr = 0.1, .clip_norm = 0});
+    const double infinity = std::numeric_limits<double>::infinity();
+    const Tensor figure = testing::empty({1}, DType::F32);
+    const auto step = [&](std::int64_t number, double gradient, double value) {
+      fill({.y = linear.weight().grad(), .value = gradient}, {});
+      fill({.y = figure, .value = value}, {});
+      optimizer.require_finite(figure);
+      optimizer.gradient_norm();
+      optimizer.update(number, 0.1);
+      return std::vector{testing::values(arena.value()), testing::values(arena.compute()),
+                         testing::values(optimizer.first_moment())};
+    };
+    const auto good = step(1, 1, 1);
+    EXPECT_EQ(in_gradient ? step(2, infinity, 1) : step(2, 1, infinity), good);
+    EXPECT_EQ(step(3, 1, 1), good);  // and it stays so
+  }
 }
 
 TEST(ParameterAverage, FollowsTheParameters) {

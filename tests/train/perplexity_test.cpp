@@ -11,6 +11,7 @@
 
 #include "core/parallel.h"
 #include "tests/data/temporary_directory.h"
+#include "tests/device.h"
 #include "tests/train/tiny_model.h"
 
 namespace krait {
@@ -132,6 +133,28 @@ TEST(Perplexity, TheDigitsDependNeitherOnTheBatchNorOnTheThreads) {
     EXPECT_EQ(bits, std::vector(bits.size(), bits.front()));
   }
   set_thread_count(threads_before);
+}
+
+TEST(GpuPerplexity, AgreesWithTheCpu) {
+  KRAIT_SKIP_WITHOUT_GPU();
+  const Documents documents({5, 0, 23, 1, 40});
+  MambaConfig mixed = tiny_config(DType::F32);
+  mixed.compute = DType::BF16;
+  const MambaLM cpu(tiny_config(DType::F64)), f32(tiny_config(DType::F32)), bf16(mixed);
+  for (const MambaLM* model : {&cpu, &f32, &bf16}) initialise_tiny(*model);
+  f32.place(testing::kGpu);
+  bf16.place(testing::kGpu);
+  for (const Protocol protocol : kProtocols) {
+    PerplexityOptions o = options(protocol, 8, 4);
+    const double want = score_corpus(cpu, documents.corpus(), o).loglikelihood;
+    const testing::TestDeviceScope scope(testing::kGpu);
+    o.batch = 3;  // has no meaning on a GPU
+    const PerplexityScore got = score_corpus(f32, documents.corpus(), o);
+    EXPECT_EQ(got.n_tokens, documents.text_tokens());
+    EXPECT_NEAR(got.loglikelihood, want, -1e-5 * want);
+    EXPECT_EQ(score_corpus(f32, documents.corpus(), o).loglikelihood, got.loglikelihood);
+    EXPECT_NEAR(score_corpus(bf16, documents.corpus(), o).loglikelihood, want, -0.01 * want);
+  }
 }
 
 TEST(Perplexity, ADocumentOfAnyLengthIsScoredInPiecesThatDoNotMatter) {

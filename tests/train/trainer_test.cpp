@@ -6,12 +6,14 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "core/allocator.h"
 #include "core/file.h"
 #include "core/parallel.h"
 #include "core/random.h"
 #include "data/hdf5.h"
 #include "data/token_set.h"
 #include "tests/data/temporary_directory.h"
+#include "tests/device.h"
 #include "train/checkpoint.h"
 
 namespace krait {
@@ -19,6 +21,8 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
+using testing::on_gpu;
+using Precision = Config::Train::Precision;
 
 /// Documents of pseudo-random words: learnable, and different for each seed.
 void write_set(const fs::path& path, std::uint64_t seed, int documents) {
@@ -50,7 +54,9 @@ class Bench {
   }
   Config config(const std::string& run) const {
     Config c;
-    c.run = {.directory = (dir_.path() / run).string(), .seed = 11};
+    c.run = {.directory = (dir_.path() / run).string(),
+             .seed = 11,
+             .device = on_gpu() ? Config::Run::Device::Cuda : Config::Run::Device::Cpu};
     c.model.d_model = 16, c.model.n_layer = 2, c.model.d_state = 4, c.model.dropout = 0.1;
     c.data.train = (dir_.path() / "train.h5").string();
     c.data.valid = (dir_.path() / "valid.h5").string();
@@ -87,15 +93,17 @@ std::vector<json> metrics(const Config& c) {
   return lines;
 }
 
-TEST(Trainer, AResumedRunEqualsOneThatNeverStoppedToTheBit) {
+void expect_resumed_run_equals_straight_one(Precision precision, std::uint64_t trials) {
   const Bench bench;
-  const Config straight = bench.config("straight");
+  Config straight = bench.config("straight");
+  straight.train.precision = precision;
   const TrainResult expected = train(straight, quiet());
   ASSERT_TRUE(expected.finished);
   ASSERT_EQ(metrics(straight).size(), 30u);
   const RandomStream random{.seed = 99};
-  for (std::uint64_t trial = 0; trial < 4; ++trial) {
-    const Config c = bench.config("resumed" + std::to_string(trial));
+  for (std::uint64_t trial = 0; trial < trials; ++trial) {
+    Config c = bench.config("resumed" + std::to_string(trial));
+    c.train.precision = precision;
     // Two stops at random steps, one before and one after the epoch end near step 12.
     const auto first = static_cast<std::int64_t>(1 + random.bits64(2 * trial) % 11);
     const auto second = static_cast<std::int64_t>(13 + random.bits64(2 * trial + 1) % 16);
@@ -108,7 +116,18 @@ TEST(Trainer, AResumedRunEqualsOneThatNeverStoppedToTheBit) {
   }
 }
 
-TEST(Trainer, ARunKilledBetweenCheckpointsRepeatsTheLostStepsExactly) {
+DEVICE_TEST(Trainer, AResumedRunEqualsOneThatNeverStoppedToTheBit) {
+  expect_resumed_run_equals_straight_one(Precision::F32, 4);
+}
+
+TEST(GpuTrainer, AResumedRunInBf16OrTf32EqualsOneThatNeverStoppedToTheBit) {
+  KRAIT_SKIP_WITHOUT_GPU();
+  const testing::TestDeviceScope scope(testing::kGpu);
+  expect_resumed_run_equals_straight_one(Precision::Bf16, 4);
+  expect_resumed_run_equals_straight_one(Precision::Tf32, 1);
+}
+
+DEVICE_TEST(Trainer, ARunKilledBetweenCheckpointsRepeatsTheLostStepsExactly) {
   const Bench bench;
   const Config straight = bench.config("straight"), killed = bench.config("killed");
   const TrainResult expected = train(straight, quiet());
@@ -119,7 +138,8 @@ TEST(Trainer, ARunKilledBetweenCheckpointsRepeatsTheLostStepsExactly) {
                                 return false;
                               }}),
                Error);
-  EXPECT_EQ(metrics(killed).size(), 19u);
+  // On a GPU the figures of a step are read while the next one runs.
+  EXPECT_EQ(metrics(killed).size(), on_gpu() ? 18u : 19u);
   fs::create_directory(fs::path(killed.run.directory) / "checkpoints/.partial_step_00000020");
   const TrainResult got = train(killed, quiet());
   EXPECT_EQ(got.parameter_hash, expected.parameter_hash);
@@ -127,7 +147,7 @@ TEST(Trainer, ARunKilledBetweenCheckpointsRepeatsTheLostStepsExactly) {
   EXPECT_FALSE(fs::exists(fs::path(killed.run.directory) / "checkpoints/.partial_step_00000020"));
 }
 
-TEST(Trainer, ADamagedNewestCheckpointCostsOnlyTheStepsSinceTheOneBefore) {
+DEVICE_TEST(Trainer, ADamagedNewestCheckpointCostsOnlyTheStepsSinceTheOneBefore) {
   const Bench bench;
   const Config straight = bench.config("straight"), c = bench.config("damaged");
   const TrainResult expected = train(straight, quiet());
@@ -137,7 +157,7 @@ TEST(Trainer, ADamagedNewestCheckpointCostsOnlyTheStepsSinceTheOneBefore) {
   EXPECT_EQ(metrics(c), metrics(straight));
 }
 
-TEST(Trainer, ResultsDoNotDependOnThreadsPrefetchOrRecomputation) {
+DEVICE_TEST(Trainer, ResultsDoNotDependOnThreadsPrefetchOrRecomputation) {
   const Bench bench;
   const int threads = thread_count();
   const TrainResult expected = train(bench.config("one"), quiet());
@@ -149,7 +169,7 @@ TEST(Trainer, ResultsDoNotDependOnThreadsPrefetchOrRecomputation) {
   set_thread_count(threads);
 }
 
-TEST(Trainer, LearnsAndKeepsTheBestCheckpoint) {
+DEVICE_TEST(Trainer, LearnsAndKeepsTheBestCheckpoint) {
   const Bench bench;
   Config c = bench.config("run");
   c.train.steps = 60;
@@ -188,7 +208,7 @@ TEST(Trainer, MicroBatchesWeighByTheirTokens) {
   EXPECT_NEAR(norm[2], norm[0], 1e-11);
 }
 
-TEST(Trainer, StopsOnANonFiniteLossWithoutTouchingTheCheckpoints) {
+DEVICE_TEST(Trainer, StopsOnANonFiniteLossWithoutTouchingTheCheckpoints) {
   const Bench bench;
   Config c = bench.config("run");
   train(c, quiet(4));
@@ -200,9 +220,60 @@ TEST(Trainer, StopsOnANonFiniteLossWithoutTouchingTheCheckpoints) {
     FAIL() << "trained on";
   } catch (const Error& e) {
     EXPECT_EQ(e.kind(), ErrorKind::NonFinite);
-    EXPECT_NE(std::string(e.what()).find("step_00000004"), std::string::npos) << e.what();
+    const std::string message = e.what();
+    EXPECT_NE(message.find("step_00000004"), std::string::npos) << message;
+    // Step 5 wrecks the weights; the first figure that shows it is that of step 6.
+    EXPECT_EQ(message.find("step 6: "), 0u) << message;
+    EXPECT_EQ(metrics(c).back().at("step"), 5);
   }
   EXPECT_EQ(newest_valid_checkpoint(fs::path(c.run.directory) / "checkpoints")->step, 4);
+}
+
+TEST(GpuTrainer, LossesInF32FollowTheCpus) {
+  KRAIT_SKIP_WITHOUT_GPU();
+  const Bench bench;
+  const auto losses = [&](const std::string& run, Device device, Precision precision) {
+    const testing::TestDeviceScope scope(device);
+    Config c = bench.config(run);
+    c.train.steps = 20, c.train.precision = precision;
+    train(c, quiet());
+    return metrics(c);
+  };
+  const auto want = losses("cpu", {}, Precision::F32);
+  const auto expect_near = [&](const std::vector<json>& got, double limit, const char* what) {
+    ASSERT_EQ(got.size(), want.size());
+    for (std::size_t i = 0; i < want.size(); ++i) {
+      const double loss = want[i].at("loss").get<double>();
+      EXPECT_NEAR(got[i].at("loss").get<double>(), loss, limit * loss) << what << " step " << i + 1;
+      EXPECT_EQ(got[i].at("tokens"), want[i].at("tokens"));
+      EXPECT_EQ(got[i].at("lr"), want[i].at("lr"));
+    }
+    EXPECT_NEAR(got.back().at("eval_loss").get<double>(), want.back().at("eval_loss").get<double>(),
+                limit * 5);
+  };
+  expect_near(losses("f32", testing::kGpu, Precision::F32), 1e-4, "f32");
+  expect_near(losses("tf32", testing::kGpu, Precision::Tf32), 1e-2, "tf32");
+  expect_near(losses("bf16", testing::kGpu, Precision::Bf16), 2e-2, "bf16");
+}
+
+TEST(GpuTrainer, AfterTheFirstStepNoMemoryIsTakenFromTheDriver) {
+  KRAIT_SKIP_WITHOUT_GPU();
+  const testing::TestDeviceScope scope(testing::kGpu);
+  const Bench bench;
+  for (const Precision precision : {Precision::F32, Precision::Bf16}) {
+    Config c = bench.config(std::string(choice_name(precision)));
+    c.train.precision = precision;
+    c.evaluation.every = 0, c.checkpoint.every = 0;
+    std::vector<std::uint64_t> calls;
+    TrainOptions options = quiet();
+    options.should_stop = [&](std::int64_t) {
+      calls.push_back(allocator(testing::kGpu).statistics().driver_calls);
+      return false;
+    };
+    train(c, options);
+    ASSERT_EQ(calls.size(), 30u);
+    EXPECT_EQ(calls.back(), calls.front()) << choice_name(precision);
+  }
 }
 
 TEST(Trainer, RefusesToGoOnWithAnotherModelOrOtherData) {
