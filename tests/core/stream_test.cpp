@@ -1,5 +1,6 @@
 #include "core/stream.h"
 
+#include <algorithm>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -68,17 +69,22 @@ TEST(GpuStream, EventsMeasureTheWorkBetweenThem) {
   const Tensor t = Tensor::zeros({std::int64_t{1} << 28}, DType::F32, kGpu);  // 1 GiB
   const Stream stream = device_stream(kGpu);
   Event start(kGpu, true), middle(kGpu, true), end(kGpu, true);
-  start.record(stream);
-  t.zero();
-  middle.record(stream);
-  for (int i = 0; i < 10; ++i) t.zero();
-  end.record(stream);
-  end.synchronize();
-  const double one = middle.milliseconds_since(start), ten = end.milliseconds_since(middle);
+  double one = 1e9, ten = 1e9;  // the best of some: other processes may use the GPU, too
+  for (int trial = 0; trial < 20; ++trial) {
+    start.record(stream);
+    t.zero();
+    middle.record(stream);
+    for (int i = 0; i < 10; ++i) t.zero();
+    end.record(stream);
+    end.synchronize();
+    const double first = middle.milliseconds_since(start), rest = end.milliseconds_since(middle);
+    EXPECT_NEAR(end.milliseconds_since(start), first + rest, 0.1 + 0.01 * (first + rest));
+    one = std::min(one, first);
+    ten = std::min(ten, rest);
+  }
   EXPECT_GT(one, 0.02) << "over 50 TB/s";
   EXPECT_LT(one, 100) << "below 10 GB/s";
   EXPECT_GT(ten, 3 * one) << "ten times the work";
-  EXPECT_NEAR(end.milliseconds_since(start), one + ten, 0.1 + 0.01 * ten);
   Event plain(kGpu);
   plain.record(stream);
   plain.synchronize();
