@@ -1,6 +1,7 @@
 #include "kernels/selective_scan.h"
 
 #include "kernels/cpu/selective_scan.h"
+#include "kernels/cuda/selective_scan_plan.h"
 #include "kernels/dispatch.h"
 
 namespace krait {
@@ -14,9 +15,14 @@ void require_rank(std::string_view name, const Tensor& t, int rank, std::string_
                 t.shape(), ".");
 }
 
-/// A requirement with u's dtype and device.
+/// A requirement with u's dtype and device, and one with the dtype of parameters and states.
 Requirement like_u(const SelectiveScanForward& a, std::string_view name, const Shape& shape) {
   return {.op = kOp, .name = name, .shape = shape, .dtype = a.u.dtype(), .device = a.u.device()};
+}
+Requirement like_A(const SelectiveScanForward& a, std::string_view name, const Shape& shape) {
+  Requirement r = like_u(a, name, shape);
+  r.dtype = accumulate_dtype(r.dtype);
+  return r;
 }
 
 void require_optional_contiguous(const Tensor& t, const Requirement& r) {
@@ -28,8 +34,9 @@ void validate_inputs(const SelectiveScanForward& a) {
   require_rank("u", a.u, 3, "(b, l, d)");
   require_rank("A", a.A, 2, "(d, n)");
   require_rank("B", a.B, 4, "(b, l, g, n)");
-  KRAIT_REQUIRE(a.u.dtype() == DType::F32 || a.u.dtype() == DType::F64, "[", kOp,
-                "] u must be f32 or f64, got ", a.u.dtype(), ".");
+  const DType other = a.u.device().is_cuda() ? DType::BF16 : DType::F64;
+  KRAIT_REQUIRE(a.u.dtype() == DType::F32 || a.u.dtype() == other, "[", kOp, "] u must be f32 or ",
+                other, ", got ", a.u.dtype(), ".");
   const std::int64_t b = a.u.size(0), l = a.u.size(1), d = a.u.size(2);
   const std::int64_t n = a.A.size(1), g = a.B.size(2);
   KRAIT_REQUIRE(b >= 1 && l >= 1 && d >= 1, "[", kOp, "] u must have sizes >= 1, got shape ",
@@ -41,19 +48,19 @@ void validate_inputs(const SelectiveScanForward& a) {
   const Shape rows{b, l, d}, group_rows{b, l, g, n}, states{b, d, n};
   require_tensor(a.u, like_u(a, "u", rows));
   require_tensor(a.delta, like_u(a, "delta", rows));
-  require_contiguous(a.A, like_u(a, "A", {d, n}));
+  require_contiguous(a.A, like_A(a, "A", {d, n}));
   require_tensor(a.B, like_u(a, "B", group_rows));
   require_tensor(a.C, like_u(a, "C", group_rows));
-  require_optional_contiguous(a.D, like_u(a, "D", {d}));
+  require_optional_contiguous(a.D, like_A(a, "D", {d}));
   require_optional(a.z, like_u(a, "z", rows));
-  require_optional_contiguous(a.delta_bias, like_u(a, "delta_bias", {d}));
-  require_optional_contiguous(a.initial_state, like_u(a, "initial_state", states));
+  require_optional_contiguous(a.delta_bias, like_A(a, "delta_bias", {d}));
+  require_optional_contiguous(a.initial_state, like_A(a, "initial_state", states));
   Requirement ids = like_u(a, "sequence_ids", {b, l});
   ids.dtype = DType::I32;
   require_optional_contiguous(a.sequence_ids, ids);
   const std::int64_t chunk = selective_scan_chunk(a.u.device());
   require_optional_contiguous(a.chunk_states,
-                              like_u(a, "chunk_states", {b, (l + chunk - 1) / chunk, d, n}));
+                              like_A(a, "chunk_states", {b, (l + chunk - 1) / chunk, d, n}));
 }
 
 /// `gradient`, if wanted, is shaped like `input`, which must be there.
@@ -62,20 +69,22 @@ void validate_gradient(const SelectiveScanForward& a, std::string_view name,
   if (!gradient.wanted()) return;
   KRAIT_REQUIRE(input.defined(), "[", kOp, "] ", name,
                 " is wanted, but the input that it belongs to is not given.");
-  require_tensor(gradient.tensor, like_u(a, name, input.shape()));
+  Requirement r = like_u(a, name, input.shape());
+  r.dtype = input.dtype();
+  require_tensor(gradient.tensor, r);
 }
 
 /// The same for a parameter or a state, which must also be contiguous.
 void validate_contiguous_gradient(const SelectiveScanForward& a, std::string_view name,
                                   const Gradient& gradient, const Tensor& input) {
   validate_gradient(a, name, gradient, input);
-  if (gradient.wanted()) require_contiguous(gradient.tensor, like_u(a, name, input.shape()));
+  if (gradient.wanted()) require_contiguous(gradient.tensor, like_A(a, name, input.shape()));
 }
 
 }  // namespace
 
-std::int64_t selective_scan_chunk(Device) {
-  return cpu::kScanChunk;
+std::int64_t selective_scan_chunk(Device device) {
+  return device.is_cuda() ? cuda::kScanTile : cpu::kScanChunk;
 }
 
 void selective_scan_forward(const SelectiveScanForward& args, const ExecutionContext& ctx) {
@@ -83,7 +92,7 @@ void selective_scan_forward(const SelectiveScanForward& args, const ExecutionCon
   require_tensor(args.y, like_u(args, "y", args.u.shape()));
   require_optional_contiguous(
       args.final_state,
-      like_u(args, "final_state", {args.u.size(0), args.u.size(2), args.A.size(1)}));
+      like_A(args, "final_state", {args.u.size(0), args.u.size(2), args.A.size(1)}));
   KRAIT_DISPATCH(args.u.device(), selective_scan_forward, args, ctx);
 }
 
@@ -92,7 +101,7 @@ void selective_scan_backward(const SelectiveScanBackward& args, const ExecutionC
   validate_inputs(a);
   require_tensor(args.dy, like_u(a, "dy", a.u.shape()));
   require_optional_contiguous(args.dfinal_state,
-                              like_u(a, "dfinal_state", {a.u.size(0), a.u.size(2), a.A.size(1)}));
+                              like_A(a, "dfinal_state", {a.u.size(0), a.u.size(2), a.A.size(1)}));
   validate_gradient(a, "du", args.du, a.u);
   validate_gradient(a, "ddelta", args.ddelta, a.delta);
   validate_contiguous_gradient(a, "dA", args.dA, a.A);

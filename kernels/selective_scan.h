@@ -14,8 +14,14 @@ namespace krait {
 /// sequence_ids[t] differs from sequence_ids[t-1], h[t-1] counts as zero; the initial state belongs
 /// to the sequence of position 0. Source: Gu & Dao 2023, arXiv:2312.00752, algorithm 2.
 ///
-/// f32 or f64, alike. Dense in the last dimension; A, D, delta_bias and states are contiguous;
-/// other strides are free, so slices of projections can be read in place. l >= 1, n in 1..256.
+/// Two dtypes: T of u, delta, B, C, z, y (and their gradients), and S of A, D, delta_bias and the
+/// states. f32 or f64, alike, on the CPU; f32, or bf16 with S f32, on CUDA. Dense in the last
+/// dimension; A, D, delta_bias and states are contiguous; other strides are free, so slices of
+/// projections can be read in place. l >= 1, n in 1..256.
+///
+/// CUDA is parallel over batch, channels and, where those do not fill the GPU, time: then scratch
+/// of 8 d n bytes per batch entry and segment of the sequence, of which there are at most a few
+/// dozen.
 struct SelectiveScanForward {
   Tensor u;              // in  (b, l, d)
   Tensor delta;          // in  (b, l, d)
@@ -35,8 +41,10 @@ struct SelectiveScanForward {
 };
 
 /// Recomputes the states inside a chunk from chunk_states; saves nothing else. Without chunk_states
-/// the forward is run again to find them. Memory: scratch of one chunk of states per thread, plus
-/// partial sums of dB and dC, about half the size of u at most.
+/// the forward is run again to find them. Memory: on the CPU scratch of one chunk of states per
+/// thread, plus partial sums of dB and dC, about half the size of u at most. On CUDA the partial
+/// sums are 8 n ceil(d / 32) bytes per position (32 is 8 beyond n = 64): for n = 16 twice the bytes
+/// of u in bf16.
 struct SelectiveScanBackward {
   SelectiveScanForward forward;  // chunk_states is read if given; y and final_state are not
   Tensor dy;                     // in (b, l, d)

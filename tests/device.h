@@ -50,7 +50,7 @@ inline std::vector<DType> test_dtypes() {
 
 /// The spacing of numbers near 1, halved: the largest relative error of one rounding.
 inline double rounding_of(DType t) {
-  return t == DType::F64 ? 0x1p-53 : t == DType::F32 ? 0x1p-24 : 0x1p-9;
+  return t == DType::F64 ? 0x1p-53 : t == DType::F32 ? 0x1p-24 : 0x1p-8;
 }
 
 }  // namespace krait::testing

@@ -1,0 +1,39 @@
+#include "kernels/cuda/selective_scan_plan.h"
+
+#include <algorithm>
+
+namespace krait::cuda {
+namespace {
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return (a + b - 1) / b;
+}
+
+}  // namespace
+
+ScanLayout scan_layout(std::int64_t states) {
+  if (states <= 16) return {.states_per_thread = 4, .lanes = 4};
+  if (states <= 64) return {.states_per_thread = 16, .lanes = 4};
+  return {.states_per_thread = 16, .lanes = 16};
+}
+
+ScanPlan scan_plan(const ScanShape& s, int multiprocessors, int resident_blocks) {
+  ScanPlan plan{.layout = scan_layout(s.states), .tiles = ceil_div(s.length, kScanTile)};
+  plan.channel_tiles = s.groups * ceil_div(s.channels / s.groups, plan.layout.block_channels());
+  plan.segment_tiles = plan.tiles;
+  const std::int64_t blocks = s.batch * plan.channel_tiles;
+  const std::int64_t wanted = std::int64_t{multiprocessors} * resident_blocks;
+  // A second walk costs nearly as much as the first: worth it from half a GPU down. Segments of a
+  // few tiles would spend their time on filling pipelines.
+  constexpr std::int64_t kSmallestSegment = 4;
+  if (2 * blocks > wanted || plan.tiles < 2 * kSmallestSegment) return plan;
+  // Each of the two walks has segments - 1 of them in flight.
+  const std::int64_t segments =
+      std::min(wanted / blocks + 1, ceil_div(plan.tiles, kSmallestSegment));
+  if (segments < 3) return plan;
+  plan.segment_tiles = ceil_div(plan.tiles, segments);
+  plan.segments = ceil_div(plan.tiles, plan.segment_tiles);
+  return plan;
+}
+
+}  // namespace krait::cuda
