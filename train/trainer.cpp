@@ -80,7 +80,7 @@ class Trainer {
   void begin();
   void start_step(std::int64_t number);
   void compute_gradients(Step& step);
-  Tensor accumulate(const Batch& batch, std::uint64_t pass, std::int64_t targets);
+  Tensor accumulate(const Batch& batch, std::uint64_t pass);
   void finish_step();
   void finish_steps(std::size_t left);  // but for so many
   [[noreturn]] void report_non_finite(const Step& step);
@@ -104,7 +104,8 @@ class Trainer {
   Optimizer optimizer_;
   std::optional<ParameterAverage> average_;
   Loader loader_;
-  Tensor figures_;  // on the device: the loss of each micro-batch, then the gradient norm
+  Tensor loss_weight_;  // (1) on the device: 1 / the targets of the step
+  Tensor figures_;      // on the device: the loss of each micro-batch, then the gradient norm
   std::array<Readback, kStepsAhead + 1> readbacks_;  // step i has number i mod size
   std::deque<Step> started_;                         // their figures are on the way
   TrainingPosition position_;                        // after the last step that is finished
@@ -143,6 +144,7 @@ Trainer::Trainer(const Config& config, const TrainOptions& options)
               {.batch_size = config.train.batch_size / config.train.accumulation,
                .seed = static_cast<std::uint64_t>(config.run.seed),
                .prefetch = static_cast<int>(config.data.prefetch)}),
+      loss_weight_(Tensor::zeros({1}, arena_.value().dtype(), context_.device)),
       figures_(
           Tensor::zeros({config.train.accumulation + 1}, arena_.value().dtype(), context_.device)),
       readbacks_{Readback(context_.device, figures_.bytes()),
@@ -230,9 +232,9 @@ void Trainer::begin() {
                     options_.output);
 }
 
-/// Adds the gradients of one micro-batch and returns the sum of its losses (1). The gradients are
-/// those of the mean over the `targets` of the whole step, so micro-batches weigh by their tokens.
-Tensor Trainer::accumulate(const Batch& batch, std::uint64_t pass, std::int64_t targets) {
+/// Adds the gradients of one micro-batch, times loss_weight_, and returns the sum of its losses
+/// (1).
+Tensor Trainer::accumulate(const Batch& batch, std::uint64_t pass) {
   const TrainingScope scope(static_cast<std::uint64_t>(config_.run.seed), pass);
   const Config::Train& t = config_.train;
   const Device device = context_.device;
@@ -246,9 +248,7 @@ Tensor Trainer::accumulate(const Batch& batch, std::uint64_t pass, std::int64_t 
                               {.label_smoothing = t.label_smoothing, .z_loss = t.z_loss}));
   }
   const ProfileRange range("backward");
-  const Tensor weight = Tensor::empty({1}, total.dtype(), device);
-  fill({.y = weight, .value = 1 / static_cast<double>(targets)}, context_);
-  backward(total, weight);
+  backward(total, loss_weight_);
   return total.value();
 }
 
@@ -261,14 +261,19 @@ void Trainer::compute_gradients(Step& step) {
   }
   step.samples = loader_.samples_seen();
   arena_.zero_grad();
-  const std::int64_t weight = std::max<std::int64_t>(step.targets, 1);
+  // The mean over the targets of the whole step: micro-batches weigh by their tokens.
+  const auto targets = static_cast<double>(std::max<std::int64_t>(step.targets, 1));
+  fill({.y = loss_weight_, .value = 1 / targets}, context_);
   auto pass = static_cast<std::uint64_t>((step.number - 1) * config_.train.accumulation);
   const auto keep = [&](std::int64_t i, const Tensor& figure) {
     copy({.x = figure, .y = figures_.slice(0, i, i + 1)}, context_);
-    optimizer_.require_finite(figure);
   };
   std::int64_t i = 0;
-  for (const Batch& batch : batches) keep(i++, accumulate(batch, pass++, weight));
+  for (const Batch& batch : batches) {
+    const Tensor loss = accumulate(batch, pass++);
+    keep(i++, loss);
+    optimizer_.require_finite(loss);
+  }
   keep(i, optimizer_.gradient_norm());
 }
 
