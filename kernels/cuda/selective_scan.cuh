@@ -23,6 +23,7 @@ namespace krait::cuda {
 
 inline constexpr float kLog2E = 1.4426950408889634f;
 inline constexpr float kLn2 = 0.6931471805599453f;
+inline constexpr float kSoftplusLimit = 20.f;  // of the published models
 inline constexpr unsigned kAllLanes = 0xffffffffu;
 inline constexpr std::size_t kMostSharedBytes = 227 * 1024;  // of a block, compute capability 9.0
 
@@ -178,9 +179,19 @@ __device__ inline float exponential(float x) {
   }
 }
 
-/// log(1 + e^x), and x beyond 20: max(x, 0) + log1p(e^-|x|). No branch, so that neighbours overlap.
+/// `yes` or `no`, both of which are computed: the compiler would put a branch around them, and
+/// neighbouring elements would wait for each other.
+__device__ inline float select(bool condition, float yes, float no) {
+  float chosen;
+  asm("{.reg .pred p; setp.ne.s32 p, %3, 0; selp.f32 %0, %1, %2, p;}"
+      : "=f"(chosen)
+      : "f"(yes), "f"(no), "r"(static_cast<int>(condition)));
+  return chosen;
+}
+
+/// log(1 + e^x) as max(x, 0) + log1p(e^-|x|); x itself beyond `limit`.
 template <class T>
-__device__ inline float softplus(float x) {
+__device__ inline float softplus(float x, float limit) {
   const float e = exponential<T>(-fabsf(x));
   // log1p(e) / e on [0, 1], minimax of degree 9, relative error 5e-9 before rounding
   float series = -0.0032440198f;
@@ -193,7 +204,7 @@ __device__ inline float softplus(float x) {
   series = fmaf(series, e, 0.3332996368f);
   series = fmaf(series, e, -0.4999990165f);
   series = fmaf(series, e, 1.f);
-  return x > 20.f ? x : fmaf(series, e, fmaxf(x, 0.f));
+  return select(x > limit, x, fmaf(series, e, fmaxf(x, 0.f)));
 }
 
 /// 1 / (1 + e^-x)
@@ -202,7 +213,7 @@ __device__ inline float sigmoid(float x) {
   if constexpr (sizeof(T) == 4) {
     const float e = exponential<T>(-fabsf(x)), d = 1.f + e, r = reciprocal_fast(d);
     const float small = fmaf(r, fmaf(-d, r, 1.f), r);  // a Newton step
-    return x >= 0 ? small : e * small;
+    return select(x >= 0, small, e * small);
   } else {
     return reciprocal_fast(1.f + exp2_fast(-x * kLog2E));
   }

@@ -49,8 +49,11 @@ struct BackwardArguments {
 
 template <class Traits>
 struct BackwardTraits : Traits {
-  // 64 registers hold the states of a sub-block.
-  static constexpr int kSub = 64 / Traits::kStates, kSubs = Traits::kTile / kSub;
+  // The states of a sub-block stay in registers; of 4 a thread, the decays as well.
+  static constexpr bool kKeepsDecays = Traits::kStates == 4;
+  static constexpr int kSub = kKeepsDecays ? 8 : 64 / Traits::kStates;
+  static constexpr int kSubs = Traits::kTile / kSub;
+  static constexpr bool kSumsByMatrix = sizeof(typename Traits::T) == 2 && Traits::kLanes == 4;
   static constexpr int kSums = 2 * Traits::kN;  // dB and dC of a position
   static constexpr int kSumStages = Traits::kN <= 64 ? 2 : 1;
   static_assert(kSub % 4 == 0);
@@ -89,23 +92,83 @@ struct BackwardTiles {
   }
 };
 
-/// Sums over the channels of a warp. values[i] of all channels adds up in the lanes whose channel
-/// (within the warp) is i / (8 / kWarpChannels), which find them in the first 8 / kWarpChannels
-/// elements.
-template <int kWarpChannels>
-__device__ inline void sum_over_channels(float (&values)[8]) {
-  const int lane = static_cast<int>(threadIdx.x) % 32;
+/// Adds up the 8 values (4 of dB, 4 of dC) that each thread has, over the channels of its warp, and
+/// writes them to to[0, 4) of dB and to[kN, kN + 4) of dC of the thread's quad of states.
+///
+/// By shuffles: in log2(channels) steps each lane gives away half of its values and keeps the sums
+/// of the other half; lane c ends with value c of 8, or 4 of 8 with two channels.
+template <class Traits>
+class ShuffledSums {
+ public:
+  __device__ void add(float (&values)[8], int half, float* const (&to)[2]) {
+    const int lane = static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
-  for (int bit = kWarpChannels / 2, count = 4; bit >= 1; bit /= 2, count /= 2) {
-    const bool upper = (lane & bit) != 0;
+    for (int bit = Traits::kWarpChannels / 2, count = 4; bit >= 1; bit /= 2, count /= 2) {
+      const bool upper = (lane & bit) != 0;
 #pragma unroll
-    for (int i = 0; i < count; ++i) {
-      const float keep = upper ? values[i + count] : values[i];
-      const float give = upper ? values[i] : values[i + count];
-      values[i] = keep + __shfl_xor_sync(kAllLanes, give, bit);
+      for (int i = 0; i < count; ++i) {
+        const float keep = upper ? values[i + count] : values[i];
+        const float give = upper ? values[i] : values[i + count];
+        values[i] = keep + __shfl_xor_sync(kAllLanes, give, bit);
+      }
+    }
+    constexpr int kOwn = 8 / Traits::kWarpChannels;
+    const int part = lane / Traits::kWarpChannels, first = lane % Traits::kWarpChannels * kOwn;
+#pragma unroll
+    for (int i = 0; i < kOwn; ++i) {
+      const int index = first + i;
+      to[half][index / 4 * Traits::kN + 4 * part + index % 4] = values[i];
     }
   }
-}
+};
+
+/// The same by the tensor cores: products of the values, as the 8 x 8 matrix B (k: channel % 4, and
+/// with a second register k + 4; n: 2 part + channel / 4), with a matrix A of zeros and ones that
+/// sends the sum of the first register to one row and that of the second to the next. Eight
+/// products fill the 16 rows of the result: the 8 values of two quads (half 0 and 1). The two
+/// halves of the channels end in neighbouring registers of one lane. The values are rounded to
+/// tf32, 2^-12, which bf16 results do not feel; the sums are f32.
+template <class Traits>
+class MatrixSums {
+ public:
+  __device__ MatrixSums() {
+    const int row = static_cast<int>(threadIdx.x) % 32 / 4;
+#pragma unroll
+    for (int i = 0; i < 8; ++i) row_is_[i] = row == i ? 1.f : 0.f;
+  }
+  __device__ void add(const float (&values)[8], int half, float* const (&to)[2]) {
+#pragma unroll
+    for (int p = 0; p < 4; ++p) {
+      const float first = row_is_[2 * p], second = row_is_[2 * p + 1];
+      if (half == 0) {
+        multiply(first, 0.f, second, 0.f, values[2 * p], values[2 * p + 1], p == 0);
+      } else {
+        multiply(0.f, first, 0.f, second, values[2 * p], values[2 * p + 1], false);
+      }
+    }
+    if (half == 0) return;
+    const int lane = static_cast<int>(threadIdx.x) % 32, value = lane / 4;
+    const int at = value / 4 * Traits::kN + lane % 4 * 4 + value % 4;
+    to[0][at] = sum_[0] + sum_[1];
+    to[1][at] = sum_[2] + sum_[3];
+  }
+
+ private:
+  __device__ static unsigned tf32(float x) {  // to nearest; the product drops the other bits
+    return __float_as_uint(x) + 0x1000u;
+  }
+  __device__ void multiply(float a0, float a1, float a2, float a3, float b0, float b1, bool fresh) {
+    const float zero = 0.f;
+    asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+        "{%8, %9}, {%10, %11, %12, %13};"
+        : "=f"(sum_[0]), "=f"(sum_[1]), "=f"(sum_[2]), "=f"(sum_[3])
+        : "r"(__float_as_uint(a0)), "r"(__float_as_uint(a1)), "r"(__float_as_uint(a2)),
+          "r"(__float_as_uint(a3)), "r"(tf32(b0)), "r"(tf32(b1)), "f"(fresh ? zero : sum_[0]),
+          "f"(fresh ? zero : sum_[1]), "f"(fresh ? zero : sum_[2]), "f"(fresh ? zero : sum_[3]));
+  }
+  float row_is_[8];
+  float sum_[4];
+};
 
 template <class Traits>
 class BackwardBlock {
@@ -129,6 +192,7 @@ class BackwardBlock {
     active_ = me_.channel < columns_;
     channel_ = first_channel_ + (active_ ? me_.channel : 0);
     D_ = a.D != nullptr ? a.D[channel_] : 0.f;
+    limit_ = a.softplus ? kSoftplusLimit : -HUGE_VALF;
     bias_ = a.delta_bias != nullptr ? a.delta_bias[channel_] : 0.f;
 #pragma unroll
     for (int k = 0; k < kStates; ++k) {
@@ -148,15 +212,20 @@ class BackwardBlock {
   __device__ void run() {
     read_last_dstate();
     load(tile_count_ - 1);
+#pragma unroll
+    for (float& x : next_) x = 0;
+    read_next_state(tile_count_ - 1);
     for (int i = tile_count_ - 1; i >= 0; --i) {
       const int stage = i % Traits::kStages;
-      read_entering_state(i);
+#pragma unroll
+      for (int k = 0; k < kStates; ++k) entering_[k] = next_[k];
       wait_for_copies();
       __syncthreads();  // tile i is here, and everybody is done with tile i + 1
       if (Traits::kStages > 1 && i + 1 < tile_count_) store(i + 1);
       prepare(i, stage);
       __syncthreads();
       if (Traits::kStages > 1 && i > 0) load(i - 1);
+      read_next_state(i - 1);
       const unsigned resets =
           reset_mask(a_.sequence_ids == nullptr ? nullptr : a_.sequence_ids + batch_ * a_.length,
                      position(i), rows(i));
@@ -250,9 +319,10 @@ class BackwardBlock {
     }
   }
 
-  __device__ void read_entering_state(int tile) {
-    if (!whole_ || !active_) return;
-    read_states(a_.chunk_states + states_at(a_.tiles, first_tile_ + tile), me_, a_.n, entering_);
+  /// The state that enters a tile, one tile ahead.
+  __device__ void read_next_state(int tile) {
+    if (!whole_ || !active_ || tile < 0) return;
+    read_states(a_.chunk_states + states_at(a_.tiles, first_tile_ + tile), me_, a_.n, next_);
   }
 
   __device__ void load(int tile) {
@@ -283,28 +353,33 @@ class BackwardBlock {
     widen_tile<Traits>(tiles_.C[stage], tiles_.wide_C);
     if (whole_) widen_tile<Traits>(tiles_.B[stage], tiles_.wide_B);
     const int column = Traits::prepared_column(), count = rows(tile);
+    const auto pairs_of = [&](int row) {
+      return reinterpret_cast<float4*>(tiles_.pairs + row * Traits::kChannels + column);
+    };
+    const auto g_of = [&](int row) {
+      return reinterpret_cast<float2*>(tiles_.g + row * Traits::kChannels + column);
+    };
 #pragma unroll
     for (int k = 0; k < Traits::kTile / Traits::kPreparedStep; ++k) {
       const int row = Traits::prepared_row() + k * Traits::kPreparedStep;
-      const int from = row * Traits::kRow + column, to = row * Traits::kChannels + column;
+      const int from = row * Traits::kRow + column;
       const float2 x = load_two(tiles_.delta[stage] + from);
       const float2 u = load_two(tiles_.u[stage] + from);
       const float2 dy = load_two(tiles_.dy[stage] + from);
       const float2 z = load_two(tiles_.z[stage] + from);
-      const bool inside = row < count;
-      const float dt0 = inside ? delta_of(x.x + prepared_bias_.x) : 0.f;
-      const float dt1 = inside ? delta_of(x.y + prepared_bias_.y) : 0.f;
-      const float gate0 = a_.z.data != nullptr ? z.x * sigmoid<T>(z.x) : 1.f;
-      const float gate1 = a_.z.data != nullptr ? z.y * sigmoid<T>(z.y) : 1.f;
-      *reinterpret_cast<float4*>(tiles_.pairs + to) =
-          make_float4(dt0, inside ? dt0 * u.x : 0.f, dt1, inside ? dt1 * u.y : 0.f);
-      *reinterpret_cast<float2*>(tiles_.g + to) =
-          inside ? make_float2(dy.x * gate0, dy.y * gate1) : make_float2(0.f, 0.f);
+      const float dt0 = softplus<T>(x.x + prepared_bias_.x, limit_);
+      const float dt1 = softplus<T>(x.y + prepared_bias_.y, limit_);
+      const float gate0 = select(a_.z.data != nullptr, z.x * sigmoid<T>(z.x), 1.f);
+      const float gate1 = select(a_.z.data != nullptr, z.y * sigmoid<T>(z.y), 1.f);
+      *pairs_of(row) = make_float4(dt0, dt0 * u.x, dt1, dt1 * u.y);
+      *g_of(row) = make_float2(dy.x * gate0, dy.y * gate1);
     }
-  }
-  __device__ float delta_of(float x) const {
-    const float soft = softplus<T>(x);
-    return a_.softplus ? soft : x;
+    if (count == Traits::kTile) return;
+    for (int row = Traits::prepared_row(); row < Traits::kTile; row += Traits::kPreparedStep) {
+      if (row < count) continue;
+      *pairs_of(row) = make_float4(0, 0, 0, 0);
+      *g_of(row) = make_float2(0, 0);
+    }
   }
 
   __device__ float2 pair(int t) const {
@@ -316,7 +391,8 @@ class BackwardBlock {
 
   /// h[t] from h[t-1].
   template <bool kResets>
-  __device__ void advance(int t, int stage, unsigned resets, float (&h)[kStates]) const {
+  __device__ void advance(int t, int stage, unsigned resets, float (&h)[kStates],
+                          float (&decays)[kStates]) const {
     const float2 p = pair(t);
     const bool reset = kResets && resets_at(resets, t);
 #pragma unroll
@@ -326,8 +402,9 @@ class BackwardBlock {
       const float b[4] = {B.x, B.y, B.z, B.w};
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        float& x = h[4 * j + i];
-        x = fmaf(exponents_.decay(p.x, 4 * j + i), reset ? 0.f : x, p.y * b[i]);
+        const int k = 4 * j + i;
+        decays[k] = exponents_.decay(p.x, k);
+        h[k] = fmaf(decays[k], reset ? 0.f : h[k], p.y * b[i]);
       }
     }
   }
@@ -344,12 +421,12 @@ class BackwardBlock {
   /// only what it wrote itself.
   template <bool kResets>
   __device__ void walk_states(int stage, unsigned resets) {
-    float h[kStates];
+    float h[kStates], decays[kStates];
 #pragma unroll
-    for (int k = 0; k < kStates; ++k) h[k] = active_ ? entering_[k] : 0.f;
+    for (int k = 0; k < kStates; ++k) h[k] = entering_[k];
     for (int sub = 0; sub + 1 < Traits::kSubs; ++sub) {
 #pragma unroll 4
-      for (int s = 0; s < kSub; ++s) advance<kResets>(sub * kSub + s, stage, resets, h);
+      for (int s = 0; s < kSub; ++s) advance<kResets>(sub * kSub + s, stage, resets, h, decays);
 #pragma unroll
       for (int j = 0; j < Traits::kQuads; ++j) {
         tiles_.entering[sub][j][threadIdx.x] =
@@ -362,9 +439,10 @@ class BackwardBlock {
   template <bool kResets>
   __device__ void walk_back(int tile, int stage, int sub, unsigned resets) {
     float h[kSub + 1][kStates];  // h[s] enters position s of the sub-block
+    float decays[Traits::kKeepsDecays ? kSub : 1][kStates];
     if (sub == 0) {
 #pragma unroll
-      for (int k = 0; k < kStates; ++k) h[0][k] = active_ ? entering_[k] : 0.f;
+      for (int k = 0; k < kStates; ++k) h[0][k] = entering_[k];
     } else {
 #pragma unroll
       for (int j = 0; j < Traits::kQuads; ++j) {
@@ -377,38 +455,47 @@ class BackwardBlock {
     for (int s = 0; s < kSub; ++s) {
 #pragma unroll
       for (int k = 0; k < kStates; ++k) h[s + 1][k] = h[s][k];
-      advance<kResets>(sub * kSub + s, stage, resets, h[s + 1]);
+      advance<kResets>(sub * kSub + s, stage, resets, h[s + 1],
+                       decays[Traits::kKeepsDecays ? s : 0]);
     }
     float(*sums)[Traits::kSums] =
         tiles_.sums[sub % Traits::kSumStages][static_cast<int>(threadIdx.x) / 32];
     if (Traits::kSumStages == 1) __syncthreads();  // the sums before have been read
 #pragma unroll
     for (int four = kSub / 4 - 1; four >= 0; --four) {
-      float sum_B[4], sum_A[4], sum_y[4];
+      StateSums sum;
 #pragma unroll
       for (int s = 3; s >= 0; --s) {
         const int at = 4 * four + s;
-        sum_B[s] = sum_A[s] = sum_y[s] = 0;
-        step_back<kResets>(sub * kSub + at, stage, resets, h[at], h[at + 1], sum_B[s], sum_A[s],
-                           sum_y[s], sums[at]);
+        step_back<kResets>({.t = sub * kSub + at, .in_four = s, .resets = resets}, stage, h[at],
+                           h[at + 1], decays[Traits::kKeepsDecays ? at : 0], sum, sums + at);
       }
-      finish(tile, sub * kSub + 4 * four + me_.own_step(), stage, sum_over_parts<Traits>(sum_B),
-             sum_over_parts<Traits>(sum_A), sum_over_parts<Traits>(sum_y));
+      finish(tile, sub * kSub + 4 * four + me_.own_step(), stage, sum_over_parts<Traits>(sum.B),
+             sum_over_parts<Traits>(sum.A), sum_over_parts<Traits>(sum.y));
     }
     __syncthreads();
     store_sums(tile, sub);
   }
 
+  /// This thread's parts of the sums over states: B dh, A q and C h of four positions.
+  struct StateSums {
+    float B[4] = {}, A[4] = {}, y[4] = {};
+  };
+  struct Step {
+    int t, in_four;
+    unsigned resets;
+  };
+
   template <bool kResets>
-  __device__ void step_back(int t, int stage, unsigned resets, const float (&before)[kStates],
-                            const float (&h)[kStates], float& sum_B, float& sum_A, float& sum_y,
-                            float (&sums)[Traits::kSums]) {
-    const float2 p = pair(t);
-    const float g = tiles_.g[t * Traits::kChannels + me_.channel];
-    const bool reset = kResets && resets_at(resets, t);
+  __device__ void step_back(const Step& step, int stage, const float (&before)[kStates],
+                            const float (&h)[kStates], const float (&decays)[kStates],
+                            StateSums& sum, float (*sums)[Traits::kSums]) {
+    const float2 p = pair(step.t);
+    const float g = tiles_.g[step.t * Traits::kChannels + me_.channel];
+    const bool reset = kResets && resets_at(step.resets, step.t);
 #pragma unroll
     for (int j = 0; j < Traits::kQuads; ++j) {
-      const int at = t * Traits::kN + me_.state(j);
+      const int at = step.t * Traits::kN + me_.state(j);
       const float4 B4 = *reinterpret_cast<const float4*>(tiles_.B_of(stage) + at);
       const float4 C4 = *reinterpret_cast<const float4*>(tiles_.C_of(stage) + at);
       const float B[4] = {B4.x, B4.y, B4.z, B4.w}, C[4] = {C4.x, C4.y, C4.z, C4.w};
@@ -419,22 +506,22 @@ class BackwardBlock {
         const float dh = fmaf(C[i], g, dh_[k]);
         products[i] = p.y * dh;
         products[4 + i] = g * h[k];
-        sum_y = fmaf(C[i], h[k], sum_y);
-        sum_B = fmaf(B[i], dh, sum_B);
-        const float through = reset ? 0.f : exponents_.decay(p.x, k) * dh;
+        sum.y[step.in_four] = fmaf(C[i], h[k], sum.y[step.in_four]);
+        sum.B[step.in_four] = fmaf(B[i], dh, sum.B[step.in_four]);
+        const float decay = Traits::kKeepsDecays ? decays[k] : exponents_.decay(p.x, k);
+        const float through = reset ? 0.f : decay * dh;
         const float q = through * (reset ? 0.f : before[k]);
-        sum_A = fmaf(exponents_.high[k], q, sum_A);
+        sum.A[step.in_four] = fmaf(exponents_.high[k], q, sum.A[step.in_four]);
         dA_[k] = fmaf(p.x, q, dA_[k]);
         dh_[k] = through;
       }
-      sum_over_channels<Traits::kWarpChannels>(products);
-      constexpr int kOwn = 8 / Traits::kWarpChannels;
-      const int first = static_cast<int>(threadIdx.x) % Traits::kWarpChannels * kOwn;
-#pragma unroll
-      for (int i = 0; i < kOwn; ++i) {
-        const int index = first + i;  // 0..3 dB, 4..7 dC
-        sums[(index / 4) * Traits::kN + me_.state(j) + index % 4] = products[i];
-      }
+      // Sums leave in twos: of two quads of a position, or of two positions, the later one first.
+      constexpr bool kByQuads = Traits::kQuads > 1;
+      const int half = kByQuads ? j % 2 : 1 - step.in_four % 2;
+      constexpr int kQuad = 4 * Traits::kLanes;
+      float* const own = (*sums) + j * kQuad;
+      float* const other = kByQuads ? own - kQuad : own + Traits::kSums;
+      channel_sums_.add(products, half, {half == 0 ? own : other, half == 0 ? nullptr : own});
     }
   }
 
@@ -445,7 +532,7 @@ class BackwardBlock {
     const float dt = pair(t).x, u = to_float(tiles_.u[stage][at]);
     const float x = to_float(tiles_.delta[stage][at]) + bias_, slope = sigmoid<T>(x);
     float ddelta = fmaf(kLn2, sum_A, sum_B * u);
-    ddelta *= a_.softplus && x <= 20.f ? slope : 1.f;
+    ddelta *= select(x <= limit_, slope, 1.f);
     const float z = to_float(tiles_.z[stage][at]), s = sigmoid<T>(z);
     const float dy = to_float(tiles_.dy[stage][at]);
     const float dz = dy * fmaf(D_, u, sum_y) * s * fmaf(z, 1.f - s, 1.f);
@@ -550,10 +637,11 @@ class BackwardBlock {
   bool whole_;   // everything, not the state's gradient only
   bool active_;  // the channel exists
   bool was_reset_ = false;
-  float D_, bias_, dD_ = 0, dbias_ = 0, sum_dt_ = 0;
+  float D_, limit_, bias_, dD_ = 0, dbias_ = 0, sum_dt_ = 0;
   float2 prepared_bias_ = {0, 0};  // of the two channels that this thread prepares
   Exponents<T, kStates> exponents_;
-  float dA_[kStates], dh_[kStates], entering_[kStates];
+  float dA_[kStates], dh_[kStates], entering_[kStates], next_[kStates];
+  std::conditional_t<Traits::kSumsByMatrix, MatrixSums<Traits>, ShuffledSums<Traits>> channel_sums_;
 };
 
 template <class Traits>

@@ -86,6 +86,7 @@ class ForwardBlock {
     active_ = me_.channel < columns_;
     channel_ = first_channel_ + (active_ ? me_.channel : 0);
     D_ = a.D != nullptr ? a.D[channel_] : 0.f;
+    limit_ = a.softplus ? kSoftplusLimit : -HUGE_VALF;
 #pragma unroll
     for (int k = 0; k < Traits::kStates; ++k) {
       const int n = me_.state(k / 4) + k % 4;
@@ -222,21 +223,22 @@ class ForwardBlock {
     widen_tile<Traits>(tiles_.B[stage], tiles_.wide_B);
     if (whole_) widen_tile<Traits>(tiles_.C[stage], tiles_.wide_C);
     const int column = Traits::prepared_column(), count = rows(tile);
+    const auto pairs_of = [&](int row) {
+      return reinterpret_cast<float4*>(tiles_.pairs + row * Traits::kChannels + column);
+    };
 #pragma unroll
     for (int k = 0; k < Traits::kTile / Traits::kPreparedStep; ++k) {
       const int row = Traits::prepared_row() + k * Traits::kPreparedStep;
       const float2 x = load_two(tiles_.delta[stage] + row * Traits::kRow + column);
       const float2 u = load_two(tiles_.u[stage] + row * Traits::kRow + column);
-      const bool inside = row < count;
-      const float dt0 = inside ? delta_of(x.x + bias_.x) : 0.f;
-      const float dt1 = inside ? delta_of(x.y + bias_.y) : 0.f;
-      *reinterpret_cast<float4*>(tiles_.pairs + row * Traits::kChannels + column) =
-          make_float4(dt0, dt0 * u.x, dt1, dt1 * u.y);
+      const float dt0 = softplus<T>(x.x + bias_.x, limit_);
+      const float dt1 = softplus<T>(x.y + bias_.y, limit_);
+      *pairs_of(row) = make_float4(dt0, dt0 * u.x, dt1, dt1 * u.y);
     }
-  }
-  __device__ float delta_of(float x) const {
-    const float soft = softplus<T>(x);
-    return a_.softplus ? soft : x;
+    if (count == Traits::kTile) return;
+    for (int row = Traits::prepared_row(); row < Traits::kTile; row += Traits::kPreparedStep) {
+      if (row >= count) *pairs_of(row) = make_float4(0, 0, 0, 0);
+    }
   }
 
   /// The sums of four positions are finished while the next four are walked.
@@ -291,7 +293,7 @@ class ForwardBlock {
     const float z = to_float(tiles_.z[stage][at]), gate = z * sigmoid<T>(z);
     const float y = fmaf(D_, to_float(tiles_.u[stage][at]), sum);
     if (t >= 0 && me_.finishes()) {
-      tiles_.z[stage][at] = from_float<T>(a_.z.data != nullptr ? y * gate : y);
+      tiles_.z[stage][at] = from_float<T>(y * select(a_.z.data != nullptr, gate, 1.f));
     }
   }
 
@@ -310,7 +312,7 @@ class ForwardBlock {
   bool whole_;   // y too, not the end state only
   bool active_;  // the channel exists
   bool was_reset_ = false;
-  float D_, sum_dt_ = 0;
+  float D_, limit_, sum_dt_ = 0;
   float2 bias_ = {0, 0};  // of the two channels that this thread prepares
   Exponents<T, Traits::kStates> exponents_;
   float h_[Traits::kStates];
