@@ -54,9 +54,10 @@ Json references_of(const Json& row, const std::vector<KernelReference>& all,
                    const std::string& device) {
   Json found = Json::array();
   for (const KernelReference& r : all) {
-    if (r.kernel != row.at("kernel") || r.shape != row.at("shape") || r.dtype != row.at("dtype")) {
-      continue;
-    }
+    const auto is = [&](const char* key, const std::string& value) {
+      return row.at(key).get<std::string>() == value;
+    };
+    if (!is("kernel", r.kernel) || !is("shape", r.shape) || !is("dtype", r.dtype)) continue;
     found.push_back({{"source", r.source},
                      {"gpu", r.gpu},
                      {"same_gpu", r.gpu == device},
