@@ -150,20 +150,40 @@ __device__ inline float reciprocal_fast(float x) {
   return y;
 }
 
-/// A log2 e of a thread's states. f32 keeps what rounding took as well: with it, exp(dt A) is off
-/// by one rounding of dt A, like the plain formula.
+/// `yes` or `no`, both of which are computed: the compiler would put a branch around them, and
+/// neighbouring elements would wait for each other.
+__device__ inline float select(bool condition, float yes, float no) {
+  float chosen;
+  asm("{.reg .pred p; setp.ne.s32 p, %3, 0; selp.f32 %0, %1, %2, p;}"
+      : "=f"(chosen)
+      : "f"(yes), "f"(no), "r"(static_cast<int>(condition)));
+  return chosen;
+}
+
+/// The exponents A of a thread's states, and exp(dt A).
+///
+/// bf16: by the special-function unit, to 2 units in the last place of f32. f32: the same away from
+/// 0; near it, where a state decays slowly and the error of every step stays in it, by a
+/// polynomial.
 template <class T, int kStates>
 struct Exponents {
   static constexpr bool kExact = sizeof(T) == 4;
-  float high[kStates], low[kExact ? kStates : 1];
-  __device__ void set(int k, float A) {
-    constexpr float kLog2ELow = 1.9259629911266175e-8f;  // log2 e - kLog2E
-    high[k] = A * kLog2E;
-    if (kExact) low[k] = fmaf(A, kLog2E, -high[k]) + A * kLog2ELow;
-  }
-  /// exp(dt A)
+  static constexpr float kScale = kExact ? 1.f : kLn2;  // A = kScale value
+  float value[kStates];
+  __device__ void set(int k, float A) { value[k] = kExact ? A : A * kLog2E; }
   __device__ float decay(float dt, int k) const {
-    return exp2_fast(kExact ? fmaf(dt, high[k], dt * low[k]) : dt * high[k]);
+    const float x = dt * value[k];
+    if constexpr (kExact) {
+      float series = fmaf(x, 1.f / 720, 1.f / 120);  // error x^7 / 5040 < 1.3e-8
+      series = fmaf(series, x, 1.f / 24);
+      series = fmaf(series, x, 1.f / 6);
+      series = fmaf(series, x, 0.5f);
+      series = fmaf(series, x, 1.f);
+      series = fmaf(series, x, 1.f);
+      return select(fabsf(x) < 0.25f, series, exp2_fast(x * kLog2E));
+    } else {
+      return exp2_fast(x);
+    }
   }
 };
 
@@ -177,16 +197,6 @@ __device__ inline float exponential(float x) {
   } else {
     return exp2_fast(y);
   }
-}
-
-/// `yes` or `no`, both of which are computed: the compiler would put a branch around them, and
-/// neighbouring elements would wait for each other.
-__device__ inline float select(bool condition, float yes, float no) {
-  float chosen;
-  asm("{.reg .pred p; setp.ne.s32 p, %3, 0; selp.f32 %0, %1, %2, p;}"
-      : "=f"(chosen)
-      : "f"(yes), "f"(no), "r"(static_cast<int>(condition)));
-  return chosen;
 }
 
 /// log(1 + e^x) as max(x, 0) + log1p(e^-|x|); x itself beyond `limit`.
@@ -240,36 +250,43 @@ __device__ inline void wait_for_copies() {
   asm volatile("cp.async.wait_group 0;" ::: "memory");
 }
 
-/// How the threads share a tile of kColumns columns in pieces of 16 bytes.
-template <class Traits, int kColumns>
+/// How kSharers threads share a tile of kColumns columns in pieces of 16 bytes: `index` is the
+/// thread's number among them.
+template <class Traits, int kColumns, int kSharers>
 struct Pieces {
   static constexpr int kInRow = kColumns / Traits::kVector;
-  static constexpr int kRowStep = Traits::kThreads / kInRow;  // rows of one pass
-  static constexpr int kPasses = kRowStep >= Traits::kTile ? 1 : Traits::kTile / kRowStep;
-  static_assert(Traits::kThreads % kInRow == 0);
-  int row = static_cast<int>(threadIdx.x) / kInRow;
-  int column = static_cast<int>(threadIdx.x) % kInRow * Traits::kVector;
+  static constexpr int kPasses = (Traits::kTile * kInRow + kSharers - 1) / kSharers;
+  template <class F>
+  __device__ static void for_each(int index, F&& f) {
+#pragma unroll
+    for (int pass = 0; pass < kPasses; ++pass) {
+      // in two steps, so that what depends on `index` is computed once
+      const int row = kInRow <= kSharers ? index / kInRow + pass * (kSharers / kInRow)
+                                         : pass / (kInRow / kSharers);
+      const int piece =
+          kInRow <= kSharers ? index % kInRow : index + pass % (kInRow / kSharers) * kSharers;
+      if (Traits::kTile * kInRow % kSharers != 0 && row >= Traits::kTile) continue;
+      f(row, piece * Traits::kVector);
+    }
+  }
 };
 
-/// Copies `rows` rows of `columns` elements, `row_stride` apart, into a tile of kColumns columns
-/// whose rows are kStride apart; the rest of the tile becomes zero.
+/// One warp copies `rows` rows of `columns` elements, `row_stride` apart, into a tile of kColumns
+/// columns whose rows are kStride apart; the rest of the tile becomes zero. One warp an array: the
+/// addresses are worked out once.
 template <class Traits, int kColumns, int kStride>
 __device__ inline void load_tile(typename Traits::T* tile, const typename Traits::T* from,
                                  int row_stride, int rows, int columns, bool vector) {
   using T = typename Traits::T;
+  const int lane = static_cast<int>(threadIdx.x) % 32;
   if (vector) {
-    using Share = Pieces<Traits, kColumns>;
-    const Share mine;
-#pragma unroll
-    for (int pass = 0; pass < Share::kPasses; ++pass) {
-      const int row = mine.row + pass * Share::kRowStep;
-      if (Share::kRowStep > Traits::kTile && row >= Traits::kTile) continue;
-      const bool valid = row < rows && mine.column < columns;
-      copy_async_16(tile + row * kStride + mine.column,
-                    from + static_cast<std::int64_t>(row) * row_stride + mine.column, valid);
-    }
+    Pieces<Traits, kColumns, 32>::for_each(lane, [&](int row, int column) {
+      copy_async_16(tile + row * kStride + column,
+                    from + static_cast<std::int64_t>(row) * row_stride + column,
+                    row < rows && column < columns);
+    });
   } else {
-    for (int i = threadIdx.x; i < Traits::kTile * kColumns; i += Traits::kThreads) {
+    for (int i = lane; i < Traits::kTile * kColumns; i += 32) {
       const int row = i / kColumns, column = i % kColumns;
       const bool valid = row < rows && column < columns;
       tile[row * kStride + column] =
@@ -278,22 +295,19 @@ __device__ inline void load_tile(typename Traits::T* tile, const typename Traits
   }
 }
 
-/// The way back: to = tile, or to += tile.
-template <class Traits>
+/// The way back, by kSharers threads: to = tile, or to += tile.
+template <class Traits, int kSharers>
 __device__ inline void store_tile(const typename Traits::T* tile, typename Traits::T* to,
                                   int row_stride, int rows, int columns, bool vector,
                                   bool accumulate) {
   using T = typename Traits::T;
+  const int index = static_cast<int>(threadIdx.x) % kSharers;
   if (vector) {
-    using Share = Pieces<Traits, Traits::kChannels>;
-    const Share mine;
-#pragma unroll
-    for (int pass = 0; pass < Share::kPasses; ++pass) {
-      const int row = mine.row + pass * Share::kRowStep;
-      if (row >= rows || mine.column >= columns) continue;
-      uint4 piece = *reinterpret_cast<const uint4*>(tile + row * Traits::kRow + mine.column);
+    Pieces<Traits, Traits::kChannels, kSharers>::for_each(index, [&](int row, int column) {
+      if (row >= rows || column >= columns) return;
+      uint4 piece = *reinterpret_cast<const uint4*>(tile + row * Traits::kRow + column);
       auto* target =
-          reinterpret_cast<uint4*>(to + static_cast<std::int64_t>(row) * row_stride + mine.column);
+          reinterpret_cast<uint4*>(to + static_cast<std::int64_t>(row) * row_stride + column);
       if (accumulate) {
         const uint4 before = *target;
         T* value = reinterpret_cast<T*>(&piece);
@@ -304,9 +318,9 @@ __device__ inline void store_tile(const typename Traits::T* tile, typename Trait
         }
       }
       *target = piece;
-    }
+    });
   } else {
-    for (int i = threadIdx.x; i < Traits::kTile * Traits::kChannels; i += Traits::kThreads) {
+    for (int i = index; i < Traits::kTile * Traits::kChannels; i += kSharers) {
       const int row = i / Traits::kChannels, column = i % Traits::kChannels;
       if (row >= rows || column >= columns) continue;
       const T value = tile[row * Traits::kRow + column];

@@ -24,6 +24,7 @@
 // end.
 #include "core/scratch.h"
 #include "kernels/cuda/selective_scan.cuh"
+#include "kernels/cuda/selective_scan_channel_sums.cuh"
 #include "kernels/selective_scan.h"
 
 namespace krait::cuda {
@@ -44,7 +45,6 @@ struct BackwardArguments {
   float* dA_sums;       // (b, segments, d, n)
   float* channel_sums;  // (b, segments, 2, d): dD and ddelta_bias
   float *segment_dstates, *segment_decays;  // (b, segments - 1, d, n), of segments 1, 2, ...
-  bool first_walk;                          // of two
 };
 
 template <class Traits>
@@ -92,87 +92,12 @@ struct BackwardTiles {
   }
 };
 
-/// Adds up the 8 values (4 of dB, 4 of dC) that each thread has, over the channels of its warp, and
-/// writes them to to[0, 4) of dB and to[kN, kN + 4) of dC of the thread's quad of states.
-///
-/// By shuffles: in log2(channels) steps each lane gives away half of its values and keeps the sums
-/// of the other half; lane c ends with value c of 8, or 4 of 8 with two channels.
-template <class Traits>
-class ShuffledSums {
- public:
-  __device__ void add(float (&values)[8], int half, float* const (&to)[2]) {
-    const int lane = static_cast<int>(threadIdx.x) % 32;
-#pragma unroll
-    for (int bit = Traits::kWarpChannels / 2, count = 4; bit >= 1; bit /= 2, count /= 2) {
-      const bool upper = (lane & bit) != 0;
-#pragma unroll
-      for (int i = 0; i < count; ++i) {
-        const float keep = upper ? values[i + count] : values[i];
-        const float give = upper ? values[i] : values[i + count];
-        values[i] = keep + __shfl_xor_sync(kAllLanes, give, bit);
-      }
-    }
-    constexpr int kOwn = 8 / Traits::kWarpChannels;
-    const int part = lane / Traits::kWarpChannels, first = lane % Traits::kWarpChannels * kOwn;
-#pragma unroll
-    for (int i = 0; i < kOwn; ++i) {
-      const int index = first + i;
-      to[half][index / 4 * Traits::kN + 4 * part + index % 4] = values[i];
-    }
-  }
-};
-
-/// The same by the tensor cores: products of the values, as the 8 x 8 matrix B (k: channel % 4, and
-/// with a second register k + 4; n: 2 part + channel / 4), with a matrix A of zeros and ones that
-/// sends the sum of the first register to one row and that of the second to the next. Eight
-/// products fill the 16 rows of the result: the 8 values of two quads (half 0 and 1). The two
-/// halves of the channels end in neighbouring registers of one lane. The values are rounded to
-/// tf32, 2^-12, which bf16 results do not feel; the sums are f32.
-template <class Traits>
-class MatrixSums {
- public:
-  __device__ MatrixSums() {
-    const int row = static_cast<int>(threadIdx.x) % 32 / 4;
-#pragma unroll
-    for (int i = 0; i < 8; ++i) row_is_[i] = row == i ? 1.f : 0.f;
-  }
-  __device__ void add(const float (&values)[8], int half, float* const (&to)[2]) {
-#pragma unroll
-    for (int p = 0; p < 4; ++p) {
-      const float first = row_is_[2 * p], second = row_is_[2 * p + 1];
-      if (half == 0) {
-        multiply(first, 0.f, second, 0.f, values[2 * p], values[2 * p + 1], p == 0);
-      } else {
-        multiply(0.f, first, 0.f, second, values[2 * p], values[2 * p + 1], false);
-      }
-    }
-    if (half == 0) return;
-    const int lane = static_cast<int>(threadIdx.x) % 32, value = lane / 4;
-    const int at = value / 4 * Traits::kN + lane % 4 * 4 + value % 4;
-    to[0][at] = sum_[0] + sum_[1];
-    to[1][at] = sum_[2] + sum_[3];
-  }
-
- private:
-  __device__ static unsigned tf32(float x) {  // to nearest; the product drops the other bits
-    return __float_as_uint(x) + 0x1000u;
-  }
-  __device__ void multiply(float a0, float a1, float a2, float a3, float b0, float b1, bool fresh) {
-    const float zero = 0.f;
-    asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
-        "{%8, %9}, {%10, %11, %12, %13};"
-        : "=f"(sum_[0]), "=f"(sum_[1]), "=f"(sum_[2]), "=f"(sum_[3])
-        : "r"(__float_as_uint(a0)), "r"(__float_as_uint(a1)), "r"(__float_as_uint(a2)),
-          "r"(__float_as_uint(a3)), "r"(tf32(b0)), "r"(tf32(b1)), "f"(fresh ? zero : sum_[0]),
-          "f"(fresh ? zero : sum_[1]), "f"(fresh ? zero : sum_[2]), "f"(fresh ? zero : sum_[3]));
-  }
-  float row_is_[8];
-  float sum_[4];
-};
-
-template <class Traits>
+/// kFirst: the first of two walks over a long sequence.
+template <class Traits, bool kFirst>
 class BackwardBlock {
   using T = typename Traits::T;
+  using ChannelSums =
+      std::conditional_t<Traits::kSumsByMatrix, MatrixSums<Traits>, ShuffledSums<Traits>>;
   static constexpr int kStates = Traits::kStates, kSub = Traits::kSub;
 
  public:
@@ -184,9 +109,7 @@ class BackwardBlock {
     const int in_group = static_cast<int>(tile_of_channels_ % a.group_tiles) * Traits::kChannels;
     first_channel_ = group_ * a.group_channels + in_group;
     columns_ = min(Traits::kChannels, a.group_channels - in_group);
-    // the first of two walks takes the last segment whole, and what leaves segments 1, 2, ...
-    segment_ = blockIdx.y + (a.first_walk ? 1 : 0);
-    whole_ = !a.first_walk || segment_ + 1 == a.segments;
+    segment_ = blockIdx.y + (kFirst ? 1 : 0);  // segments 1, 2, ... have a state to pass on
     first_tile_ = segment_ * a.segment_tiles;
     tile_count_ = static_cast<int>(min(a.segment_tiles, a.tiles - first_tile_));
     active_ = me_.channel < columns_;
@@ -209,6 +132,7 @@ class BackwardBlock {
     __syncthreads();
   }
 
+  /// The segment's gradients.
   __device__ void run() {
     read_last_dstate();
     load(tile_count_ - 1);
@@ -226,13 +150,8 @@ class BackwardBlock {
       __syncthreads();
       if (Traits::kStages > 1 && i > 0) load(i - 1);
       read_next_state(i - 1);
-      const unsigned resets =
-          reset_mask(a_.sequence_ids == nullptr ? nullptr : a_.sequence_ids + batch_ * a_.length,
-                     position(i), rows(i));
-      was_reset_ = was_reset_ || resets != 0;
-      if (!whole_) {
-        walk_dstate(stage, resets);
-      } else if (resets != 0) {
+      const unsigned resets = resets_of(i);
+      if (resets != 0) {
         walk<true>(i, stage, resets);
       } else {
         walk<false>(i, stage, 0);
@@ -248,8 +167,50 @@ class BackwardBlock {
       __syncthreads();
       store(0);
     }
-    write_first_dstate();
-    if (whole_) write_sums();
+    if (segment_ == 0) write_first_dstate();
+    write_sums();
+  }
+
+  /// The gradient of the state that enters the segment when none comes from the next one (the last
+  /// has that of the final state), and what is left of one that does.
+  __device__ void run_start() {
+#pragma unroll
+    for (float& x : dh_) x = 0;
+    float sum_dt = 0;
+    bool cut = false;  // what follows does not count
+    load(0);
+    for (int i = 0; i < tile_count_ && !cut; ++i) {
+      const int stage = i % Traits::kStages;
+      wait_for_copies();
+      __syncthreads();
+      prepare(i, stage);
+      __syncthreads();
+      if (Traits::kStages > 1 && i + 1 < tile_count_) load(i + 1);
+      const unsigned resets = resets_of(i);
+      walk_start(stage, resets == 0 ? Traits::kTile : __ffs(static_cast<int>(resets)) - 1, sum_dt);
+      bool alive = false;
+#pragma unroll
+      for (int k = 0; k < kStates; ++k) {
+        const int n = me_.state(k / 4) + k % 4;
+        alive = alive || (active_ && n < a_.n && exponents_.decay(sum_dt, k) != 0);
+      }
+      cut = __syncthreads_or(alive) == 0 || resets != 0;
+      if (Traits::kStages == 1 && i + 1 < tile_count_ && !cut) load(i + 1);
+    }
+    wait_for_copies();
+    if (!active_) return;
+    float decay[kStates];
+#pragma unroll
+    for (int k = 0; k < kStates; ++k) decay[k] = cut ? 0.f : exponents_.decay(sum_dt, k);
+    if (segment_ + 1 == a_.segments && a_.dfinal_state != nullptr && !cut) {
+      float last[kStates];
+      read_states(a_.dfinal_state + states_at(1, 0), me_, a_.n, last);
+#pragma unroll
+      for (int k = 0; k < kStates; ++k) dh_[k] = fmaf(decay[k], last[k], dh_[k]);
+    }
+    const std::int64_t at = states_at(a_.segments - 1, segment_ - 1);
+    write_states(a_.segment_dstates + at, me_, a_.n, dh_);
+    write_states(a_.segment_decays + at, me_, a_.n, decay);
   }
 
  private:
@@ -281,47 +242,37 @@ class BackwardBlock {
     return static_cast<int>(min(std::int64_t{Traits::kTile}, a_.length - position(tile)));
   }
 
+  __device__ unsigned resets_of(int tile) const {
+    return reset_mask(a_.sequence_ids == nullptr ? nullptr : a_.sequence_ids + batch_ * a_.length,
+                      position(tile), rows(tile));
+  }
+
   __device__ void read_last_dstate() {
 #pragma unroll
     for (float& x : dh_) x = 0;
     if (!active_) return;
-    if (segment_ + 1 == a_.segments) {
-      if (a_.dfinal_state != nullptr) {
-        read_states(a_.dfinal_state + states_at(1, 0), me_, a_.n, dh_);
-      }
-    } else if (whole_) {
+    if (segment_ + 1 < a_.segments) {
       read_states(a_.segment_dstates + states_at(a_.segments - 1, segment_), me_, a_.n, dh_);
+    } else if (a_.dfinal_state != nullptr) {
+      read_states(a_.dfinal_state + states_at(1, 0), me_, a_.n, dh_);
     }
   }
 
   __device__ void write_first_dstate() {
-    if (!active_) return;
-    if (segment_ == 0) {
-      if (a_.dstate == nullptr) return;
-      float* to = a_.dstate + states_at(1, 0);
-      if (a_.dstate_accumulates) {
-        float before[kStates];
-        read_states(to, me_, a_.n, before);
+    if (!active_ || a_.dstate == nullptr) return;
+    float* to = a_.dstate + states_at(1, 0);
+    if (a_.dstate_accumulates) {
+      float before[kStates];
+      read_states(to, me_, a_.n, before);
 #pragma unroll
-        for (int k = 0; k < kStates; ++k) dh_[k] += before[k];
-      }
-      write_states(to, me_, a_.n, dh_);
-    } else if (a_.first_walk) {
-      const std::int64_t at = states_at(a_.segments - 1, segment_ - 1);
-      write_states(a_.segment_dstates + at, me_, a_.n, dh_);
-      if (whole_) return;
-      float decay[kStates];
-#pragma unroll
-      for (int k = 0; k < kStates; ++k) {
-        decay[k] = was_reset_ ? 0.f : exponents_.decay(sum_dt_, k);
-      }
-      write_states(a_.segment_decays + at, me_, a_.n, decay);
+      for (int k = 0; k < kStates; ++k) dh_[k] += before[k];
     }
+    write_states(to, me_, a_.n, dh_);
   }
 
   /// The state that enters a tile, one tile ahead.
   __device__ void read_next_state(int tile) {
-    if (!whole_ || !active_ || tile < 0) return;
+    if (!active_ || tile < 0) return;
     read_states(a_.chunk_states + states_at(a_.tiles, first_tile_ + tile), me_, a_.n, next_);
   }
 
@@ -336,13 +287,21 @@ class BackwardBlock {
       load_tile<Traits, Traits::kN, Traits::kN>(to, from.template tile<Traits::kTile>(tile),
                                                 from.row_stride, count, a_.n, a_.vector_states);
     };
-    load_rows(tiles_.delta[stage], tiles_.delta_rows);
-    load_rows(tiles_.dy[stage], tiles_.dy_rows);
-    if (a_.z.data != nullptr) load_rows(tiles_.z[stage], tiles_.z_rows);
-    load_group(tiles_.C[stage], tiles_.C_rows);
-    if (whole_) {
-      load_rows(tiles_.u[stage], tiles_.u_rows);
-      load_group(tiles_.B[stage], tiles_.B_rows);
+    switch (threadIdx.x / 32) {
+      case 0:
+        load_rows(tiles_.delta[stage], tiles_.delta_rows);
+        load_group(tiles_.C[stage], tiles_.C_rows);
+        break;
+      case 1:
+        load_rows(tiles_.dy[stage], tiles_.dy_rows);
+        break;
+      case 2:
+        if (a_.z.data != nullptr) load_rows(tiles_.z[stage], tiles_.z_rows);
+        break;
+      default:
+        if (kFirst) break;
+        load_rows(tiles_.u[stage], tiles_.u_rows);
+        load_group(tiles_.B[stage], tiles_.B_rows);
     }
     commit_copies();
   }
@@ -351,7 +310,7 @@ class BackwardBlock {
   /// change nothing.
   __device__ void prepare(int tile, int stage) {
     widen_tile<Traits>(tiles_.C[stage], tiles_.wide_C);
-    if (whole_) widen_tile<Traits>(tiles_.B[stage], tiles_.wide_B);
+    if (!kFirst) widen_tile<Traits>(tiles_.B[stage], tiles_.wide_B);
     const int column = Traits::prepared_column(), count = rows(tile);
     const auto pairs_of = [&](int row) {
       return reinterpret_cast<float4*>(tiles_.pairs + row * Traits::kChannels + column);
@@ -412,6 +371,7 @@ class BackwardBlock {
   template <bool kResets>
   __device__ void walk(int tile, int stage, unsigned resets) {
     walk_states<kResets>(stage, resets);
+#pragma unroll 1
     for (int sub = Traits::kSubs - 1; sub >= 0; --sub) {
       walk_back<kResets>(tile, stage, sub, resets);
     }
@@ -424,6 +384,7 @@ class BackwardBlock {
     float h[kStates], decays[kStates];
 #pragma unroll
     for (int k = 0; k < kStates; ++k) h[k] = entering_[k];
+#pragma unroll 1
     for (int sub = 0; sub + 1 < Traits::kSubs; ++sub) {
 #pragma unroll 4
       for (int s = 0; s < kSub; ++s) advance<kResets>(sub * kSub + s, stage, resets, h, decays);
@@ -468,7 +429,7 @@ class BackwardBlock {
       for (int s = 3; s >= 0; --s) {
         const int at = 4 * four + s;
         step_back<kResets>({.t = sub * kSub + at, .in_four = s, .resets = resets}, stage, h[at],
-                           h[at + 1], decays[Traits::kKeepsDecays ? at : 0], sum, sums + at);
+                           h[at + 1], decays[Traits::kKeepsDecays ? at : 0], sum, sums[at]);
       }
       finish(tile, sub * kSub + 4 * four + me_.own_step(), stage, sum_over_parts<Traits>(sum.B),
              sum_over_parts<Traits>(sum.A), sum_over_parts<Traits>(sum.y));
@@ -489,9 +450,10 @@ class BackwardBlock {
   template <bool kResets>
   __device__ void step_back(const Step& step, int stage, const float (&before)[kStates],
                             const float (&h)[kStates], const float (&decays)[kStates],
-                            StateSums& sum, float (*sums)[Traits::kSums]) {
+                            StateSums& sum, float* sums) {
     const float2 p = pair(step.t);
     const float g = tiles_.g[step.t * Traits::kChannels + me_.channel];
+    const float dtu = p.y * ChannelSums::kDropped, more_g = g * ChannelSums::kDropped;
     const bool reset = kResets && resets_at(step.resets, step.t);
 #pragma unroll
     for (int j = 0; j < Traits::kQuads; ++j) {
@@ -504,24 +466,18 @@ class BackwardBlock {
       for (int i = 0; i < 4; ++i) {
         const int k = 4 * j + i;
         const float dh = fmaf(C[i], g, dh_[k]);
-        products[i] = p.y * dh;
-        products[4 + i] = g * h[k];
+        products[i] = dtu * dh;
+        products[4 + i] = more_g * h[k];
         sum.y[step.in_four] = fmaf(C[i], h[k], sum.y[step.in_four]);
         sum.B[step.in_four] = fmaf(B[i], dh, sum.B[step.in_four]);
         const float decay = Traits::kKeepsDecays ? decays[k] : exponents_.decay(p.x, k);
         const float through = reset ? 0.f : decay * dh;
         const float q = through * (reset ? 0.f : before[k]);
-        sum.A[step.in_four] = fmaf(exponents_.high[k], q, sum.A[step.in_four]);
+        sum.A[step.in_four] = fmaf(exponents_.value[k], q, sum.A[step.in_four]);
         dA_[k] = fmaf(p.x, q, dA_[k]);
         dh_[k] = through;
       }
-      // Sums leave in twos: of two quads of a position, or of two positions, the later one first.
-      constexpr bool kByQuads = Traits::kQuads > 1;
-      const int half = kByQuads ? j % 2 : 1 - step.in_four % 2;
-      constexpr int kQuad = 4 * Traits::kLanes;
-      float* const own = (*sums) + j * kQuad;
-      float* const other = kByQuads ? own - kQuad : own + Traits::kSums;
-      channel_sums_.add(products, half, {half == 0 ? own : other, half == 0 ? nullptr : own});
+      channel_sums_.add(products, sums + j * 4 * Traits::kLanes);
     }
   }
 
@@ -531,7 +487,7 @@ class BackwardBlock {
     const float g = tiles_.g[t * Traits::kChannels + me_.channel];
     const float dt = pair(t).x, u = to_float(tiles_.u[stage][at]);
     const float x = to_float(tiles_.delta[stage][at]) + bias_, slope = sigmoid<T>(x);
-    float ddelta = fmaf(kLn2, sum_A, sum_B * u);
+    float ddelta = fmaf(Exponents<T, kStates>::kScale, sum_A, sum_B * u);
     ddelta *= select(x <= limit_, slope, 1.f);
     const float z = to_float(tiles_.z[stage][at]), s = sigmoid<T>(z);
     const float dy = to_float(tiles_.dy[stage][at]);
@@ -580,13 +536,13 @@ class BackwardBlock {
     }
   }
 
-  /// Only the gradient of the state, for a segment whose incoming one is not known yet.
-  __device__ void walk_dstate(int stage, unsigned resets) {
+  /// Positions [0, end) of a tile: adds exp(A sum_dt) C g, sum_dt being the sum of dt from the
+  /// start of the segment to the position.
+  __device__ void walk_start(int stage, int end, float& sum_dt) {
 #pragma unroll 4
-    for (int t = Traits::kTile - 1; t >= 0; --t) {
-      const float dt = pair(t).x, g = tiles_.g[t * Traits::kChannels + me_.channel];
-      const bool reset = resets_at(resets, t);
-      sum_dt_ += dt;
+    for (int t = 0; t < end; ++t) {
+      const float g = tiles_.g[t * Traits::kChannels + me_.channel];
+      sum_dt += pair(t).x;
 #pragma unroll
       for (int j = 0; j < Traits::kQuads; ++j) {
         const float4 C4 =
@@ -595,23 +551,29 @@ class BackwardBlock {
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
           float& dh = dh_[4 * j + i];
-          dh = reset ? 0.f : exponents_.decay(dt, 4 * j + i) * fmaf(C[i], g, dh);
+          dh = fmaf(exponents_.decay(sum_dt, 4 * j + i), C[i] * g, dh);
         }
       }
     }
   }
 
   __device__ void store(int tile) {
-    if (!whole_) return;
     const int stage = tile % Traits::kStages;
     const auto store_rows = [&](const T* from, const BlockRows<T>& to, bool accumulate) {
       if (to.first == nullptr) return;
-      store_tile<Traits>(from, to.template tile<Traits::kTile>(tile), to.row_stride, rows(tile),
-                         columns_, a_.vector_rows, accumulate);
+      store_tile<Traits, 32>(from, to.template tile<Traits::kTile>(tile), to.row_stride, rows(tile),
+                             columns_, a_.vector_rows, accumulate);
     };
-    store_rows(tiles_.u[stage], tiles_.du_rows, a_.du.accumulate);
-    store_rows(tiles_.delta[stage], tiles_.ddelta_rows, a_.ddelta.accumulate);
-    store_rows(tiles_.z[stage], tiles_.dz_rows, a_.dz.accumulate);
+    switch (threadIdx.x / 32) {
+      case 0:
+        return store_rows(tiles_.u[stage], tiles_.du_rows, a_.du.accumulate);
+      case 1:
+        return store_rows(tiles_.delta[stage], tiles_.ddelta_rows, a_.ddelta.accumulate);
+      case 2:
+        return store_rows(tiles_.z[stage], tiles_.dz_rows, a_.dz.accumulate);
+      default:
+        return;
+    }
   }
 
   /// dA of the run, and dD and ddelta_bias, which the lanes of a channel hold in parts.
@@ -634,22 +596,25 @@ class BackwardBlock {
   ScanThread<Traits> me_;
   std::int64_t batch_, group_, tile_of_channels_, first_channel_, segment_, first_tile_, channel_;
   int columns_, tile_count_;
-  bool whole_;   // everything, not the state's gradient only
   bool active_;  // the channel exists
-  bool was_reset_ = false;
-  float D_, limit_, bias_, dD_ = 0, dbias_ = 0, sum_dt_ = 0;
+  float D_, limit_, bias_, dD_ = 0, dbias_ = 0;
   float2 prepared_bias_ = {0, 0};  // of the two channels that this thread prepares
   Exponents<T, kStates> exponents_;
   float dA_[kStates], dh_[kStates], entering_[kStates], next_[kStates];
   std::conditional_t<Traits::kSumsByMatrix, MatrixSums<Traits>, ShuffledSums<Traits>> channel_sums_;
 };
 
-template <class Traits>
+template <class Traits, bool kFirst>
 __global__ void __launch_bounds__(Traits::kThreads, Traits::kStates == 4 ? 3 : 2)
     selective_scan_backward_kernel(
         const __grid_constant__ BackwardArguments<typename Traits::T> a) {
   extern __shared__ __align__(16) unsigned char shared[];
-  BackwardBlock<Traits>(a, *reinterpret_cast<BackwardTiles<Traits>*>(shared)).run();
+  BackwardBlock<Traits, kFirst> block(a, *reinterpret_cast<BackwardTiles<Traits>*>(shared));
+  if constexpr (kFirst) {
+    block.run_start();
+  } else {
+    block.run();
+  }
 }
 
 template <class T>
@@ -694,8 +659,10 @@ void launch(const SelectiveScanBackward& s, BackwardArguments<typename Traits::T
             const ExecutionContext& ctx) {
   constexpr std::size_t kShared = sizeof(BackwardTiles<Traits>);
   static_assert(kShared <= kMostSharedBytes);
-  const auto kernel = selective_scan_backward_kernel<Traits>;
+  const auto kernel = selective_scan_backward_kernel<Traits, false>;
+  const auto first = selective_scan_backward_kernel<Traits, true>;
   static const ScanDevice device(reinterpret_cast<const void*>(kernel), kShared);
+  static const ScanDevice first_device(reinterpret_cast<const void*>(first), kShared);
   const std::int64_t batch = s.forward.u.size(0);
   const ScanPlan plan = scan_plan({.batch = batch,
                                    .length = a.length,
@@ -714,15 +681,12 @@ void launch(const SelectiveScanBackward& s, BackwardArguments<typename Traits::T
   a.group_sums = group_sums.data(), a.dA_sums = dA_sums.data();
   a.channel_sums = channel_sums.data();
   a.segment_dstates = dstates.data(), a.segment_decays = decays.data();
-  const auto walk = [&](std::int64_t segments) {
-    const dim3 grid(static_cast<unsigned>(batch * plan.channel_tiles),
-                    static_cast<unsigned>(segments));
-    kernel<<<grid, Traits::kThreads, kShared, stream_of(ctx)>>>(a);
-    KRAIT_CUDA_CHECK_LAUNCH("selective_scan_backward_kernel");
+  const auto grid = [&](std::int64_t segments) {
+    return dim3(static_cast<unsigned>(batch * plan.channel_tiles), static_cast<unsigned>(segments));
   };
   if (joined > 0) {
-    a.first_walk = true;
-    walk(joined);
+    first<<<grid(joined), Traits::kThreads, kShared, stream_of(ctx)>>>(a);
+    KRAIT_CUDA_CHECK_LAUNCH("selective_scan_backward_kernel");
     join_segments({.values = dstates.data(),
                    .decays = decays.data(),
                    .batch = batch,
@@ -730,9 +694,9 @@ void launch(const SelectiveScanBackward& s, BackwardArguments<typename Traits::T
                    .states = states,
                    .backward = true},
                   ctx);
-    a.first_walk = false;
   }
-  walk(joined > 0 ? joined : 1);
+  kernel<<<grid(plan.segments), Traits::kThreads, kShared, stream_of(ctx)>>>(a);
+  KRAIT_CUDA_CHECK_LAUNCH("selective_scan_backward_kernel");
   add_sums(s, a, ctx);
 }
 

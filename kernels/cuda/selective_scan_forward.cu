@@ -36,7 +36,6 @@ struct ForwardArguments {
   // (b, segments - 1, d, n): the states that segments end with, and what is left at its end of the
   // state that enters one
   float *segment_ends, *segment_decays;
-  bool first_walk;  // of two
 };
 
 template <class Traits>
@@ -66,7 +65,8 @@ struct ForwardTiles {
   }
 };
 
-template <class Traits>
+/// kFirst: the first of two walks over a long sequence.
+template <class Traits, bool kFirst>
 class ForwardBlock {
   using T = typename Traits::T;
 
@@ -79,8 +79,7 @@ class ForwardBlock {
     const int in_group = static_cast<int>(tile % a.group_tiles) * Traits::kChannels;
     first_channel_ = group_ * a.group_channels + in_group;
     columns_ = min(Traits::kChannels, a.group_channels - in_group);
-    segment_ = blockIdx.y + (a.segments > 1 && !a.first_walk ? 1 : 0);
-    whole_ = !a.first_walk || segment_ == 0;
+    segment_ = blockIdx.y;
     first_tile_ = segment_ * a.segment_tiles;
     tile_count_ = static_cast<int>(min(a.segment_tiles, a.tiles - first_tile_));
     active_ = me_.channel < columns_;
@@ -101,6 +100,7 @@ class ForwardBlock {
     __syncthreads();
   }
 
+  /// The segment's outputs.
   __device__ void run() {
     read_first_state();
     load(0);
@@ -112,17 +112,14 @@ class ForwardBlock {
       prepare(i, stage);
       __syncthreads();
       if (Traits::kStages > 1 && i + 1 < tile_count_) load(i + 1);
-      if (whole_ && a_.chunk_states != nullptr && active_) {
+      if (a_.chunk_states != nullptr && active_) {
         write_states(a_.chunk_states + states_at(a_.tiles, first_tile_ + i), me_, a_.n, h_);
       }
-      const unsigned resets =
-          reset_mask(a_.sequence_ids == nullptr ? nullptr : a_.sequence_ids + batch_ * a_.length,
-                     position(i), rows(i));
-      was_reset_ = was_reset_ || resets != 0;
+      const unsigned resets = resets_of(i);
       if (resets != 0) {
-        whole_ ? walk<true, true>(i, stage, resets) : walk<false, true>(i, stage, resets);
+        walk<true>(stage, resets);
       } else {
-        whole_ ? walk<true, false>(i, stage, 0) : walk<false, false>(i, stage, 0);
+        walk<false>(stage, 0);
       }
       if (Traits::kStages == 1) {
         __syncthreads();
@@ -135,7 +132,51 @@ class ForwardBlock {
       __syncthreads();
       store(tile_count_ - 1);
     }
-    write_last_state();
+    if (active_ && segment_ + 1 == a_.segments && a_.final_state != nullptr) {
+      write_states(a_.final_state + states_at(1, 0), me_, a_.n, h_);
+    }
+  }
+
+  /// The state that the segment ends with when nothing enters it (the first one has the initial
+  /// state), and what is left of one that does.
+  __device__ void run_end() {
+#pragma unroll
+    for (float& h : h_) h = 0;
+    float sum_dt = 0;
+    bool cut = false;  // nothing from before counts
+    load(tile_count_ - 1);
+    for (int i = tile_count_ - 1; i >= 0 && !cut; --i) {
+      const int stage = i % Traits::kStages;
+      wait_for_copies();
+      __syncthreads();
+      prepare(i, stage);
+      __syncthreads();
+      if (Traits::kStages > 1 && i > 0) load(i - 1);
+      const unsigned resets = resets_of(i);
+      walk_end(stage, resets == 0 ? 0 : 31 - __clz(static_cast<int>(resets)), sum_dt);
+      bool alive = false;
+#pragma unroll
+      for (int k = 0; k < Traits::kStates; ++k) {
+        const int n = me_.state(k / 4) + k % 4;
+        alive = alive || (active_ && n < a_.n && exponents_.decay(sum_dt, k) != 0);
+      }
+      cut = __syncthreads_or(alive) == 0 || resets != 0;
+      if (Traits::kStages == 1 && i > 0 && !cut) load(i - 1);
+    }
+    wait_for_copies();
+    if (!active_) return;
+    float decay[Traits::kStates];
+#pragma unroll
+    for (int k = 0; k < Traits::kStates; ++k) decay[k] = cut ? 0.f : exponents_.decay(sum_dt, k);
+    if (segment_ == 0 && a_.initial_state != nullptr && !cut) {
+      float initial[Traits::kStates];
+      read_states(a_.initial_state + states_at(1, 0), me_, a_.n, initial);
+#pragma unroll
+      for (int k = 0; k < Traits::kStates; ++k) h_[k] = fmaf(decay[k], initial[k], h_[k]);
+    }
+    const std::int64_t at = states_at(a_.segments - 1, segment_);
+    write_states(a_.segment_ends + at, me_, a_.n, h_);
+    write_states(a_.segment_decays + at, me_, a_.n, decay);
   }
 
  private:
@@ -164,35 +205,19 @@ class ForwardBlock {
     return static_cast<int>(min(std::int64_t{Traits::kTile}, a_.length - position(tile)));
   }
 
+  __device__ unsigned resets_of(int tile) const {
+    return reset_mask(a_.sequence_ids == nullptr ? nullptr : a_.sequence_ids + batch_ * a_.length,
+                      position(tile), rows(tile));
+  }
+
   __device__ void read_first_state() {
 #pragma unroll
     for (float& h : h_) h = 0;
     if (!active_) return;
-    if (segment_ == 0) {
-      if (a_.initial_state != nullptr) {
-        read_states(a_.initial_state + states_at(1, 0), me_, a_.n, h_);
-      }
-    } else if (whole_) {
+    if (segment_ > 0) {
       read_states(a_.segment_ends + states_at(a_.segments - 1, segment_ - 1), me_, a_.n, h_);
-    }
-  }
-
-  __device__ void write_last_state() {
-    if (!active_) return;
-    if (segment_ + 1 == a_.segments) {
-      if (a_.final_state != nullptr) {
-        write_states(a_.final_state + states_at(1, 0), me_, a_.n, h_);
-      }
-    } else if (a_.first_walk) {
-      const std::int64_t at = states_at(a_.segments - 1, segment_);
-      write_states(a_.segment_ends + at, me_, a_.n, h_);
-      if (whole_) return;
-      float decay[Traits::kStates];
-#pragma unroll
-      for (int k = 0; k < Traits::kStates; ++k) {
-        decay[k] = was_reset_ ? 0.f : exponents_.decay(sum_dt_, k);
-      }
-      write_states(a_.segment_decays + at, me_, a_.n, decay);
+    } else if (a_.initial_state != nullptr) {
+      read_states(a_.initial_state + states_at(1, 0), me_, a_.n, h_);
     }
   }
 
@@ -207,12 +232,19 @@ class ForwardBlock {
       load_tile<Traits, Traits::kN, Traits::kN>(to, from.template tile<Traits::kTile>(tile),
                                                 from.row_stride, count, a_.n, a_.vector_states);
     };
-    load_rows(tiles_.u[stage], tiles_.u_rows);
-    load_rows(tiles_.delta[stage], tiles_.delta_rows);
-    load_group(tiles_.B[stage], tiles_.B_rows);
-    if (whole_) {
-      if (a_.z.data != nullptr) load_rows(tiles_.z[stage], tiles_.z_rows);
-      load_group(tiles_.C[stage], tiles_.C_rows);
+    switch (threadIdx.x / 32) {
+      case 0:
+        load_rows(tiles_.u[stage], tiles_.u_rows);
+        break;
+      case 1:
+        load_rows(tiles_.delta[stage], tiles_.delta_rows);
+        break;
+      case 2:
+        if (a_.z.data != nullptr && !kFirst) load_rows(tiles_.z[stage], tiles_.z_rows);
+        break;
+      default:
+        load_group(tiles_.B[stage], tiles_.B_rows);
+        if (!kFirst) load_group(tiles_.C[stage], tiles_.C_rows);
     }
     commit_copies();
   }
@@ -221,7 +253,7 @@ class ForwardBlock {
   /// the state as it is.
   __device__ void prepare(int tile, int stage) {
     widen_tile<Traits>(tiles_.B[stage], tiles_.wide_B);
-    if (whole_) widen_tile<Traits>(tiles_.C[stage], tiles_.wide_C);
+    if (!kFirst) widen_tile<Traits>(tiles_.C[stage], tiles_.wide_C);
     const int column = Traits::prepared_column(), count = rows(tile);
     const auto pairs_of = [&](int row) {
       return reinterpret_cast<float4*>(tiles_.pairs + row * Traits::kChannels + column);
@@ -241,49 +273,66 @@ class ForwardBlock {
     }
   }
 
-  /// The sums of four positions are finished while the next four are walked.
-  template <bool kWhole, bool kResets>
-  __device__ void walk(int tile, int stage, unsigned resets) {
-    const int groups = (rows(tile) + 3) / 4;
+  /// The sums of four positions are finished while the next four are walked. Positions beyond the
+  /// end are walked as well: they change nothing, and the loop has no remainder.
+  template <bool kResets>
+  __device__ void walk(int stage, unsigned resets) {
     float before[4] = {};
-    for (int group = 0; group < groups; ++group) {
+#pragma unroll 2
+    for (int first = 0; first < Traits::kTile; first += 4) {
       float partial[4];
-      advance<kWhole, kResets>(4 * group, stage, resets, partial);
-      if (kWhole) {
-        finish(4 * (group - 1) + me_.own_step(), stage, sum_over_parts<Traits>(before));
-      }
+      advance<kResets>(first, stage, resets, partial);
+      finish(first - 4 + me_.own_step(), stage, sum_over_parts<Traits>(before));
 #pragma unroll
       for (int s = 0; s < 4; ++s) before[s] = partial[s];
     }
-    if (kWhole) finish(4 * (groups - 1) + me_.own_step(), stage, sum_over_parts<Traits>(before));
+    finish(Traits::kTile - 4 + me_.own_step(), stage, sum_over_parts<Traits>(before));
   }
 
   /// Four positions: the states, and this thread's part of sum C h.
-  template <bool kWhole, bool kResets>
+  template <bool kResets>
   __device__ void advance(int first, int stage, unsigned resets, float (&partial)[4]) {
 #pragma unroll
     for (int s = 0; s < 4; ++s) {
       const int t = first + s;
       const float2 pair = tiles_.pairs[t * Traits::kChannels + me_.channel];
-      if (!kWhole) sum_dt_ += pair.x;
       const bool reset = kResets && (resets >> t & 1u) != 0;
       partial[s] = 0;
 #pragma unroll
       for (int j = 0; j < Traits::kQuads; ++j) {
         const int at = t * Traits::kN + me_.state(j);
         const float4 B = *reinterpret_cast<const float4*>(tiles_.B_of(stage) + at);
-        const float b[4] = {B.x, B.y, B.z, B.w};
-        float4 C = make_float4(0, 0, 0, 0);
-        if (kWhole) C = *reinterpret_cast<const float4*>(tiles_.C_of(stage) + at);
-        const float c[4] = {C.x, C.y, C.z, C.w};
+        const float4 C = *reinterpret_cast<const float4*>(tiles_.C_of(stage) + at);
+        const float b[4] = {B.x, B.y, B.z, B.w}, c[4] = {C.x, C.y, C.z, C.w};
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
           float& h = h_[4 * j + i];
           const float enters = reset ? 0.f : h;
           h = fmaf(exponents_.decay(pair.x, 4 * j + i), enters, pair.y * b[i]);
-          if (kWhole) partial[s] = fmaf(c[i], h, partial[s]);
+          partial[s] = fmaf(c[i], h, partial[s]);
         }
       }
+    }
+  }
+
+  /// Positions of a tile from its end to `first`: adds exp(A sum_dt) dt u B, sum_dt being the sum
+  /// of dt from the position to the end of the segment.
+  __device__ void walk_end(int stage, int first, float& sum_dt) {
+#pragma unroll 4
+    for (int t = Traits::kTile - 1; t >= first; --t) {
+      const float2 pair = tiles_.pairs[t * Traits::kChannels + me_.channel];
+#pragma unroll
+      for (int j = 0; j < Traits::kQuads; ++j) {
+        const float4 B =
+            *reinterpret_cast<const float4*>(tiles_.B_of(stage) + t * Traits::kN + me_.state(j));
+        const float b[4] = {B.x, B.y, B.z, B.w};
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+          float& h = h_[4 * j + i];
+          h = fmaf(exponents_.decay(sum_dt, 4 * j + i), pair.y * b[i], h);
+        }
+      }
+      sum_dt += pair.x;
     }
   }
 
@@ -298,10 +347,10 @@ class ForwardBlock {
   }
 
   __device__ void store(int tile) {
-    if (!whole_ || a_.y.data == nullptr) return;
-    store_tile<Traits>(tiles_.z[tile % Traits::kStages],
-                       tiles_.y_rows.template tile<Traits::kTile>(tile), tiles_.y_rows.row_stride,
-                       rows(tile), columns_, a_.vector_rows, false);
+    if (a_.y.data == nullptr) return;
+    store_tile<Traits, Traits::kThreads>(
+        tiles_.z[tile % Traits::kStages], tiles_.y_rows.template tile<Traits::kTile>(tile),
+        tiles_.y_rows.row_stride, rows(tile), columns_, a_.vector_rows, false);
   }
 
   const ForwardArguments<T>& a_;
@@ -309,20 +358,23 @@ class ForwardBlock {
   ScanThread<Traits> me_;
   std::int64_t batch_, group_, first_channel_, segment_, first_tile_, channel_;
   int columns_, tile_count_;
-  bool whole_;   // y too, not the end state only
   bool active_;  // the channel exists
-  bool was_reset_ = false;
-  float D_, limit_, sum_dt_ = 0;
+  float D_, limit_;
   float2 bias_ = {0, 0};  // of the two channels that this thread prepares
   Exponents<T, Traits::kStates> exponents_;
   float h_[Traits::kStates];
 };
 
-template <class Traits>
+template <class Traits, bool kFirst>
 __global__ void __launch_bounds__(Traits::kThreads, Traits::kStates == 4 ? 3 : 2)
     selective_scan_forward_kernel(const __grid_constant__ ForwardArguments<typename Traits::T> a) {
   extern __shared__ __align__(16) unsigned char shared[];
-  ForwardBlock<Traits>(a, *reinterpret_cast<ForwardTiles<Traits>*>(shared)).run();
+  ForwardBlock<Traits, kFirst> block(a, *reinterpret_cast<ForwardTiles<Traits>*>(shared));
+  if constexpr (kFirst) {
+    block.run_end();
+  } else {
+    block.run();
+  }
 }
 
 template <class Traits>
@@ -330,8 +382,10 @@ void launch(ForwardArguments<typename Traits::T> a, std::int64_t batch,
             const ExecutionContext& ctx) {
   constexpr std::size_t kShared = sizeof(ForwardTiles<Traits>);
   static_assert(kShared <= kMostSharedBytes);
-  const auto kernel = selective_scan_forward_kernel<Traits>;
+  const auto kernel = selective_scan_forward_kernel<Traits, false>;
+  const auto first = selective_scan_forward_kernel<Traits, true>;
   static const ScanDevice device(reinterpret_cast<const void*>(kernel), kShared);
+  static const ScanDevice first_device(reinterpret_cast<const void*>(first), kShared);
   const ScanPlan plan = scan_plan({.batch = batch,
                                    .length = a.length,
                                    .channels = a.channels,
@@ -341,28 +395,24 @@ void launch(ForwardArguments<typename Traits::T> a, std::int64_t batch,
   a.tiles = plan.tiles, a.channel_tiles = plan.channel_tiles, a.segments = plan.segments;
   a.segment_tiles = plan.segment_tiles;
   a.group_tiles = static_cast<int>(ceil_div(a.group_channels, Traits::kChannels));
-  const auto blocks = static_cast<unsigned>(batch * plan.channel_tiles);
-  if (plan.segments == 1) {
-    kernel<<<blocks, Traits::kThreads, kShared, stream_of(ctx)>>>(a);
-    KRAIT_CUDA_CHECK_LAUNCH("selective_scan_forward_kernel");
-    return;
-  }
+  const auto grid = [&](std::int64_t segments) {
+    return dim3(static_cast<unsigned>(batch * plan.channel_tiles), static_cast<unsigned>(segments));
+  };
   const std::int64_t states = a.channels * a.n, joined = plan.segments - 1;
   const Scratch<float> ends(batch * joined * states, ctx), decays(batch * joined * states, ctx);
-  a.segment_ends = ends.data(), a.segment_decays = decays.data();
-  const dim3 grid(blocks, static_cast<unsigned>(joined));
-  a.first_walk = true;
-  kernel<<<grid, Traits::kThreads, kShared, stream_of(ctx)>>>(a);
-  KRAIT_CUDA_CHECK_LAUNCH("selective_scan_forward_kernel");
-  join_segments({.values = ends.data(),
-                 .decays = decays.data(),
-                 .batch = batch,
-                 .segments = joined,
-                 .states = states,
-                 .backward = false},
-                ctx);
-  a.first_walk = false;
-  kernel<<<grid, Traits::kThreads, kShared, stream_of(ctx)>>>(a);
+  if (joined > 0) {
+    a.segment_ends = ends.data(), a.segment_decays = decays.data();
+    first<<<grid(joined), Traits::kThreads, kShared, stream_of(ctx)>>>(a);
+    KRAIT_CUDA_CHECK_LAUNCH("selective_scan_forward_kernel");
+    join_segments({.values = ends.data(),
+                   .decays = decays.data(),
+                   .batch = batch,
+                   .segments = joined,
+                   .states = states,
+                   .backward = false},
+                  ctx);
+  }
+  kernel<<<grid(plan.segments), Traits::kThreads, kShared, stream_of(ctx)>>>(a);
   KRAIT_CUDA_CHECK_LAUNCH("selective_scan_forward_kernel");
 }
 

@@ -23,14 +23,11 @@ ScanPlan scan_plan(const ScanShape& s, int multiprocessors, int resident_blocks)
   plan.segment_tiles = plan.tiles;
   const std::int64_t blocks = s.batch * plan.channel_tiles;
   const std::int64_t wanted = std::int64_t{multiprocessors} * resident_blocks;
-  // A second walk costs nearly as much as the first: worth it from half a GPU down. Segments of a
+  // A second walk can cost two thirds of the first: worth it from half a GPU down. Segments of a
   // few tiles would spend their time on filling pipelines.
   constexpr std::int64_t kSmallestSegment = 4;
   if (2 * blocks > wanted || plan.tiles < 2 * kSmallestSegment) return plan;
-  // Each of the two walks has segments - 1 of them in flight.
-  const std::int64_t segments =
-      std::min(wanted / blocks + 1, ceil_div(plan.tiles, kSmallestSegment));
-  if (segments < 3) return plan;
+  const std::int64_t segments = std::min(wanted / blocks, ceil_div(plan.tiles, kSmallestSegment));
   plan.segment_tiles = ceil_div(plan.tiles, segments);
   plan.segments = ceil_div(plan.tiles, plan.segment_tiles);
   return plan;

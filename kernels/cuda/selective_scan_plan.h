@@ -24,8 +24,8 @@ struct ScanLayout {
 ScanLayout scan_layout(std::int64_t states);
 
 /// One sequence is cut into `segments` of `segment_tiles` tiles where batch and channels alone do
-/// not fill the GPU. Segments but the first and the last are walked twice, once for the state that
-/// they end with, so that more than needed would cost time.
+/// not fill the GPU. All but one of the segments are walked twice, the first time for the state
+/// that they pass on, which only the positions count for whose decay has not come to zero.
 struct ScanPlan {
   ScanLayout layout;
   std::int64_t tiles = 1;          // of kScanTile positions
