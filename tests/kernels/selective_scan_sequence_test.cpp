@@ -166,13 +166,17 @@ DEVICE_TEST(SelectiveScanSequence, TheNumberOfThreadsDoesNotShow) {
   const int before = thread_count();
   for (const Case& c : {Case{.b = 3, .l = 100, .d = 200, .n = 5, .initial = true, .dfinal = true},
                         Case{.b = 1, .l = 5000, .d = 20, .n = 5, .initial = true, .dfinal = true},
+                        Case{.b = 1, .l = 3000, .d = 40, .n = 64, .documents = 3},
+                        Case{.b = 2, .l = 1000, .d = 20, .n = 70, .initial = true, .dfinal = true},
                         Case{.b = 1, .l = 40, .d = 2000, .n = 2, .g = 2, .documents = 3}}) {
     const Arrays in = random_inputs(c);
     for (const DType t : test_dtypes()) {
-      set_thread_count(1);
-      const Arrays one = kernel_scan(t, c, in);
-      set_thread_count(3);
-      EXPECT_EQ(kernel_scan(t, c, in), one) << c << " " << t;
+      for (const bool chunk_states : {true, false}) {
+        set_thread_count(1);
+        const Arrays one = kernel_scan(t, c, in, {.chunk_states = chunk_states});
+        set_thread_count(3);
+        EXPECT_EQ(kernel_scan(t, c, in, {.chunk_states = chunk_states}), one) << c << " " << t;
+      }
     }
   }
   set_thread_count(before);
