@@ -27,13 +27,13 @@ inline constexpr float kSoftplusLimit = 20.f;  // of the published models
 inline constexpr unsigned kAllLanes = 0xffffffffu;
 inline constexpr std::size_t kMostSharedBytes = 227 * 1024;  // of a block, compute capability 9.0
 
-template <class T_, int kStates_, int kLanes_>
+template <class T_, int kStates_, int kLanes_, int kTile_ = kScanTile>
 struct ScanTraits {
   using T = T_;
   static constexpr int kStates = kStates_, kLanes = kLanes_;
   static constexpr int kN = kStates * kLanes;  // states, padded with zeros
   static constexpr int kQuads = kStates / 4;
-  static constexpr int kTile = kScanTile, kThreads = kScanThreads, kWarps = kThreads / 32;
+  static constexpr int kTile = kTile_, kThreads = kScanThreads, kWarps = kThreads / 32;
   static constexpr int kWarpChannels = 32 / kLanes;
   static constexpr int kChannels = kWarps * kWarpChannels;
   static constexpr int kVector = 16 / static_cast<int>(sizeof(T));

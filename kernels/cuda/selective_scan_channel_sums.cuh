@@ -13,7 +13,7 @@ namespace krait::cuda {
 template <class Traits>
 class ShuffledSums {
  public:
-  static constexpr float kDropped = 1.f;
+  static constexpr float kScale = 1.f;
   __device__ void add(float (&values)[8], float* to) const {
     const int lane = static_cast<int>(threadIdx.x) % 32;
 #pragma unroll
@@ -41,20 +41,22 @@ class ShuffledSums {
 /// ones in its even rows for the first four k and in its odd rows for the others: even rows of the
 /// result hold the sums of the first value, odd rows of the second, and the two halves of the
 /// channels end in neighbouring registers. Of the rows, which repeat, rows 2p and 2p + 1 keep
-/// values 2p and 2p + 1. The products read the upper 19 bits of a value (tf32); the factors that
-/// the values are made of are larger by kDropped, what that costs on average, so that the sums are
-/// not off to one side.
+/// values 2p and 2p + 1. The products read the upper 19 bits of a value (tf32) and drop on average
+/// 0.72 / 2048 of it, which kScale makes good, so that the sums are not off to one side. Sums are
+/// f32.
 template <class Traits>
 class MatrixSums {
  public:
-  static constexpr float kDropped = 1.f + 0.72f / 2048;
-  __device__ MatrixSums() {
+  static constexpr float kScale = 1.f + 0.72f / 2048;
+  /// The ones of even and of odd rows, by the first 8 threads of a block. They come from memory, or
+  /// the compiler would see pairs of equal numbers and copy them for each product.
+  __device__ static void write_ones(unsigned (&ones)[2][4]) {
+    const int i = static_cast<int>(threadIdx.x);
+    ones[i / 4][i % 4] = __float_as_uint((i % 4 < 2) == (i / 4 == 0) ? 1.f : 0.f);
+  }
+  __device__ void read_ones(const unsigned (&ones)[2][4]) {
     const int lane = static_cast<int>(threadIdx.x) % 32, row = lane / 4;
-    // Opaque, or the compiler would see pairs of equal numbers and copy them for each product.
-    asm("mov.b32 %0, %1;" : "=r"(ones_[0]) : "r"(__float_as_uint(row % 2 == 0 ? 1.f : 0.f)));
-    asm("mov.b32 %0, %1;" : "=r"(ones_[1]) : "r"(ones_[0]));
-    asm("mov.b32 %0, %1;" : "=r"(ones_[2]) : "r"(__float_as_uint(row % 2 == 0 ? 0.f : 1.f)));
-    asm("mov.b32 %0, %1;" : "=r"(ones_[3]) : "r"(ones_[2]));
+    ones_ = *reinterpret_cast<const uint4*>(ones[row % 2]);
     high_ = row >= 4, low_ = row % 4 >= 2;
     at_ = row / 4 * Traits::kN + lane % 4 * 4 + row % 4;
   }
@@ -72,11 +74,11 @@ class MatrixSums {
     asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
         "{%8, %9}, {%10, %10, %10, %10};"
         : "=f"(sum[0]), "=f"(sum[1]), "=f"(sum[2]), "=f"(sum[3])
-        : "r"(ones_[0]), "r"(ones_[1]), "r"(ones_[2]), "r"(ones_[3]), "r"(__float_as_uint(b0)),
+        : "r"(ones_.x), "r"(ones_.y), "r"(ones_.z), "r"(ones_.w), "r"(__float_as_uint(b0)),
           "r"(__float_as_uint(b1)), "f"(0.f));
     return sum[0] + sum[1];
   }
-  unsigned ones_[4];
+  uint4 ones_;
   bool high_, low_;
   int at_;
 };

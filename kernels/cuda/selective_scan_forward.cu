@@ -1,6 +1,6 @@
 // Selective scan, forward.
 //
-// The map of threads and the tiles are described in selective_scan.cuh. For each tile of 32
+// The map of threads and the tiles are described in selective_scan.cuh. For each tile of 64
 // positions the block turns delta and u into (dt, dt u) pairs, every softplus computed once; then
 // each thread walks the tile four positions at a time:
 //   h = exp2(dt A log2 e) h + dt u B,   partial y = sum over its states of C h
@@ -30,7 +30,7 @@ struct ForwardArguments {
   const float *A, *D, *delta_bias, *initial_state;
   float *final_state, *chunk_states;
   const std::int32_t* sequence_ids;
-  std::int64_t length, channels, channel_tiles, tiles, segments, segment_tiles;
+  std::int64_t length, channels, chunks, channel_tiles, tiles, segments, segment_tiles;
   int group_channels, group_tiles, n;
   bool softplus, vector_rows, vector_states;
   // (b, segments - 1, d, n): the states that segments end with, and what is left at its end of the
@@ -69,6 +69,7 @@ struct ForwardTiles {
 template <class Traits, bool kFirst>
 class ForwardBlock {
   using T = typename Traits::T;
+  static constexpr int kChunks = Traits::kTile / kScanTile;
 
  public:
   __device__ ForwardBlock(const ForwardArguments<T>& a, ForwardTiles<Traits>& tiles)
@@ -112,14 +113,15 @@ class ForwardBlock {
       prepare(i, stage);
       __syncthreads();
       if (Traits::kStages > 1 && i + 1 < tile_count_) load(i + 1);
-      if (a_.chunk_states != nullptr && active_) {
-        write_states(a_.chunk_states + states_at(a_.tiles, first_tile_ + i), me_, a_.n, h_);
-      }
-      const unsigned resets = resets_of(i);
-      if (resets != 0) {
-        walk<true>(stage, resets);
-      } else {
-        walk<false>(stage, 0);
+#pragma unroll 1
+      for (int chunk = 0; chunk < kChunks && rows(i) > chunk * kScanTile; ++chunk) {
+        if (a_.chunk_states != nullptr) write_chunk_state(i, chunk);
+        const unsigned resets = resets_of(i, chunk);
+        if (resets != 0) {
+          walk<true>(chunk * kScanTile, stage, resets);
+        } else {
+          walk<false>(chunk * kScanTile, stage, 0);
+        }
       }
       if (Traits::kStages == 1) {
         __syncthreads();
@@ -152,8 +154,13 @@ class ForwardBlock {
       prepare(i, stage);
       __syncthreads();
       if (Traits::kStages > 1 && i > 0) load(i - 1);
-      const unsigned resets = resets_of(i);
-      walk_end(stage, resets == 0 ? 0 : 31 - __clz(static_cast<int>(resets)), sum_dt);
+      unsigned resets = 0;
+#pragma unroll 1
+      for (int chunk = kChunks - 1; chunk >= 0 && resets == 0; --chunk) {
+        resets = resets_of(i, chunk);
+        walk_end(chunk * kScanTile, stage, resets == 0 ? 0 : 31 - __clz(static_cast<int>(resets)),
+                 sum_dt);
+      }
       bool alive = false;
 #pragma unroll
       for (int k = 0; k < Traits::kStates; ++k) {
@@ -205,9 +212,17 @@ class ForwardBlock {
     return static_cast<int>(min(std::int64_t{Traits::kTile}, a_.length - position(tile)));
   }
 
-  __device__ unsigned resets_of(int tile) const {
-    return reset_mask(a_.sequence_ids == nullptr ? nullptr : a_.sequence_ids + batch_ * a_.length,
-                      position(tile), rows(tile));
+  __device__ unsigned resets_of(int tile, int chunk) const {
+    if (a_.sequence_ids == nullptr) return 0;
+    return reset_mask(a_.sequence_ids + batch_ * a_.length, position(tile) + chunk * kScanTile,
+                      rows(tile) - chunk * kScanTile);
+  }
+
+  /// The state that enters a chunk.
+  __device__ void write_chunk_state(int tile, int chunk) {
+    if (!active_) return;
+    const std::int64_t index = (first_tile_ + tile) * kChunks + chunk;
+    write_states(a_.chunk_states + states_at(a_.chunks, index), me_, a_.n, h_);
   }
 
   __device__ void read_first_state() {
@@ -258,7 +273,7 @@ class ForwardBlock {
     const auto pairs_of = [&](int row) {
       return reinterpret_cast<float4*>(tiles_.pairs + row * Traits::kChannels + column);
     };
-#pragma unroll
+#pragma unroll 4
     for (int k = 0; k < Traits::kTile / Traits::kPreparedStep; ++k) {
       const int row = Traits::prepared_row() + k * Traits::kPreparedStep;
       const float2 x = load_two(tiles_.delta[stage] + row * Traits::kRow + column);
@@ -276,27 +291,28 @@ class ForwardBlock {
   /// The sums of four positions are finished while the next four are walked. Positions beyond the
   /// end are walked as well: they change nothing, and the loop has no remainder.
   template <bool kResets>
-  __device__ void walk(int stage, unsigned resets) {
+  __device__ void walk(int begin, int stage, unsigned resets) {
+    constexpr int kUnroll = Traits::kStates == 4 ? 4 : 2;
     float before[4] = {};
-#pragma unroll 2
-    for (int first = 0; first < Traits::kTile; first += 4) {
+#pragma unroll kUnroll
+    for (int group = 0; group < kScanTile; group += 4) {
       float partial[4];
-      advance<kResets>(first, stage, resets, partial);
-      finish(first - 4 + me_.own_step(), stage, sum_over_parts<Traits>(before));
+      advance<kResets>(begin, group, stage, resets, partial);
+      finish(begin + group - 4 + me_.own_step(), group > 0, stage, sum_over_parts<Traits>(before));
 #pragma unroll
       for (int s = 0; s < 4; ++s) before[s] = partial[s];
     }
-    finish(Traits::kTile - 4 + me_.own_step(), stage, sum_over_parts<Traits>(before));
+    finish(begin + kScanTile - 4 + me_.own_step(), true, stage, sum_over_parts<Traits>(before));
   }
 
   /// Four positions: the states, and this thread's part of sum C h.
   template <bool kResets>
-  __device__ void advance(int first, int stage, unsigned resets, float (&partial)[4]) {
+  __device__ void advance(int begin, int group, int stage, unsigned resets, float (&partial)[4]) {
 #pragma unroll
     for (int s = 0; s < 4; ++s) {
-      const int t = first + s;
+      const int t = begin + group + s;
       const float2 pair = tiles_.pairs[t * Traits::kChannels + me_.channel];
-      const bool reset = kResets && (resets >> t & 1u) != 0;
+      const bool reset = kResets && (resets >> (group + s) & 1u) != 0;
       partial[s] = 0;
 #pragma unroll
       for (int j = 0; j < Traits::kQuads; ++j) {
@@ -315,11 +331,11 @@ class ForwardBlock {
     }
   }
 
-  /// Positions of a tile from its end to `first`: adds exp(A sum_dt) dt u B, sum_dt being the sum
-  /// of dt from the position to the end of the segment.
-  __device__ void walk_end(int stage, int first, float& sum_dt) {
+  /// Positions of a chunk from its end to its `first` one: adds exp(A sum_dt) dt u B, sum_dt being
+  /// the sum of dt from the position to the end of the segment.
+  __device__ void walk_end(int begin, int stage, int first, float& sum_dt) {
 #pragma unroll 4
-    for (int t = Traits::kTile - 1; t >= first; --t) {
+    for (int t = begin + kScanTile - 1; t >= begin + first; --t) {
       const float2 pair = tiles_.pairs[t * Traits::kChannels + me_.channel];
 #pragma unroll
       for (int j = 0; j < Traits::kQuads; ++j) {
@@ -336,12 +352,12 @@ class ForwardBlock {
     }
   }
 
-  /// y of one position of the channel. Without branches; a position before the tile is left alone.
-  __device__ void finish(int t, int stage, float sum) {
+  /// y of one position of the channel, if it `counts`. Without branches.
+  __device__ void finish(int t, bool counts, int stage, float sum) {
     const int at = max(t, 0) * Traits::kRow + me_.channel;
     const float z = to_float(tiles_.z[stage][at]), gate = z * sigmoid<T>(z);
     const float y = fmaf(D_, to_float(tiles_.u[stage][at]), sum);
-    if (t >= 0 && me_.finishes()) {
+    if (counts && me_.finishes()) {
       tiles_.z[stage][at] = from_float<T>(y * select(a_.z.data != nullptr, gate, 1.f));
     }
   }
@@ -390,7 +406,8 @@ void launch(ForwardArguments<typename Traits::T> a, std::int64_t batch,
                                    .length = a.length,
                                    .channels = a.channels,
                                    .groups = a.channels / a.group_channels,
-                                   .states = a.n},
+                                   .states = a.n,
+                                   .tile = Traits::kTile},
                                   device.multiprocessors, device.resident_blocks);
   a.tiles = plan.tiles, a.channel_tiles = plan.channel_tiles, a.segments = plan.segments;
   a.segment_tiles = plan.segment_tiles;
@@ -435,6 +452,7 @@ void run(const SelectiveScanForward& s, const ExecutionContext& ctx) {
                         .sequence_ids = device_data<std::int32_t>(s.sequence_ids),
                         .length = s.u.size(1),
                         .channels = channels,
+                        .chunks = ceil_div(s.u.size(1), kScanTile),
                         .group_channels = static_cast<int>(group_channels),
                         .n = static_cast<int>(n),
                         .softplus = s.delta_softplus,
@@ -446,9 +464,9 @@ void run(const SelectiveScanForward& s, const ExecutionContext& ctx) {
   const std::int64_t batch = s.u.size(0);
   const ScanLayout layout = scan_layout(n);
   if (layout.padded_states() == 16) {
-    launch<ScanTraits<T, 4, 4>>(a, batch, ctx);
+    launch<ScanTraits<T, 4, 4, 2 * kScanTile>>(a, batch, ctx);
   } else if (layout.padded_states() == 64) {
-    launch<ScanTraits<T, 16, 4>>(a, batch, ctx);
+    launch<ScanTraits<T, 16, 4, 2 * kScanTile>>(a, batch, ctx);
   } else {
     launch<ScanTraits<T, 16, 16>>(a, batch, ctx);
   }

@@ -18,7 +18,7 @@ ScanLayout scan_layout(std::int64_t states) {
 }
 
 ScanPlan scan_plan(const ScanShape& s, int multiprocessors, int resident_blocks) {
-  ScanPlan plan{.layout = scan_layout(s.states), .tiles = ceil_div(s.length, kScanTile)};
+  ScanPlan plan{.layout = scan_layout(s.states), .tiles = ceil_div(s.length, s.tile)};
   plan.channel_tiles = s.groups * ceil_div(s.channels / s.groups, plan.layout.block_channels());
   plan.segment_tiles = plan.tiles;
   const std::int64_t blocks = s.batch * plan.channel_tiles;

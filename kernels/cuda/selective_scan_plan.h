@@ -4,7 +4,7 @@
 
 namespace krait::cuda {
 
-/// Positions that a block works on at a time, and per entry of chunk_states.
+/// Positions per entry of chunk_states; a block works on this many at a time, or a multiple.
 inline constexpr int kScanTile = 32;
 /// Threads of a block: 4 warps.
 inline constexpr int kScanThreads = 128;
@@ -12,6 +12,7 @@ inline constexpr int kScanThreads = 128;
 /// What decides the layout.
 struct ScanShape {
   std::int64_t batch = 1, length = 1, channels = 1, groups = 1, states = 1;
+  int tile = kScanTile;  // positions of a tile
 };
 
 /// States that a thread keeps in registers and lanes that share a channel. A block of 4 warps holds
@@ -28,7 +29,7 @@ ScanLayout scan_layout(std::int64_t states);
 /// that they pass on, which only the positions count for whose decay has not come to zero.
 struct ScanPlan {
   ScanLayout layout;
-  std::int64_t tiles = 1;          // of kScanTile positions
+  std::int64_t tiles = 1;          // of `tile` positions
   std::int64_t channel_tiles = 1;  // of block_channels() channels, groups times tiles of one group
   std::int64_t segments = 1;
   std::int64_t segment_tiles = 1;  // the last segment may be shorter, never empty
