@@ -28,6 +28,7 @@ struct BackwardTraits : ScanTraits<T, 4, 4> {
   using Base = ScanTraits<T, 4, 4>;
   static constexpr int kSub = 4;  // positions whose states and decays are in registers
   static constexpr int kSubs = Base::kTile / kSub;
+  static constexpr int kStateStages = sizeof(T) == 2 ? 1 : 2;  // bf16 is free once widened
   static constexpr int kFlush = 8;            // positions whose sums leave together
   static constexpr int kSums = 2 * Base::kN;  // dB and dC of a position
   static constexpr int kItems = Base::kTile * Base::kChannels;  // of a tile
@@ -41,8 +42,8 @@ struct BackwardTiles {
   alignas(16) T delta[Traits::kStages][Traits::kRows];  // then ddelta
   alignas(16) T z[Traits::kStages][Traits::kRows];      // then dz
   alignas(16) T dy[Traits::kStages][Traits::kRows];
-  alignas(16) T B[2][Traits::kTile * Traits::kN];  // of 16 states
-  alignas(16) T C[2][Traits::kTile * Traits::kN];
+  alignas(16) T B[Traits::kStateStages][Traits::kTile * Traits::kN];  // of 16 states
+  alignas(16) T C[Traits::kStateStages][Traits::kTile * Traits::kN];
   alignas(16) float wide_B[kWidens ? Traits::kTile * Traits::kN : 4];  // of bf16
   alignas(16) float wide_C[kWidens ? Traits::kTile * Traits::kN : 4];
   alignas(16) float4 items[Traits::kItems];  // (dt, dt u, g = dy silu(z), dy silu'(z))
@@ -139,17 +140,20 @@ class BackwardBlock {
           if (i + 1 < tile_count_) store(i + 1);
           prepare(i);
         }
-        widen_tile<Traits>(tiles_.B[unit % 2], tiles_.wide_B);
-        widen_tile<Traits>(tiles_.C[unit % 2], tiles_.wide_C);
+        widen_tile<Traits>(tiles_.B[unit % Traits::kStateStages], tiles_.wide_B);
+        widen_tile<Traits>(tiles_.C[unit % Traits::kStateStages], tiles_.wide_C);
         __syncthreads();
         Quad entering = {next[0], next[1], next[2], next[3]};
         load_next(i, pass, unit, next);
         load_pass(pass);
         const unsigned resets = resets_of(i);
         if (resets != 0) {
-          walk<true>({.tile = i, .pass = pass, .stage = unit % 2, .resets = resets}, entering);
+          walk<true>(
+              {.tile = i, .pass = pass, .stage = unit % Traits::kStateStages, .resets = resets},
+              entering);
         } else {
-          walk<false>({.tile = i, .pass = pass, .stage = unit % 2, .resets = 0}, entering);
+          walk<false>({.tile = i, .pass = pass, .stage = unit % Traits::kStateStages, .resets = 0},
+                      entering);
         }
         save_pass(pass);
       }
@@ -167,7 +171,7 @@ class BackwardBlock {
       load_pass(pass);
 #pragma unroll
       for (float& x : dh_) x = 0;
-      float sum_dt = 0;
+      SumOf<T> sum_dt = 0;
       bool cut = false;  // what follows does not count
       for (int i = 0; i < tile_count_ && !cut; ++i) {
         __syncthreads();  // everybody is done with the tile before
@@ -184,7 +188,8 @@ class BackwardBlock {
         bool alive = false;
 #pragma unroll
         for (int k = 0; k < 4; ++k) {
-          alive = alive || (active_ && state(pass) + k < a_.n && exponents_.decay(sum_dt, k) != 0);
+          alive =
+              alive || (active_ && state(pass) + k < a_.n && exponents_.remaining(sum_dt, k) != 0);
         }
         cut = __syncthreads_or(alive) == 0 || resets != 0;
       }
@@ -280,11 +285,11 @@ class BackwardBlock {
     }
     write_quad(to, pass, dh_);
   }
-  __device__ void write_start(int pass, float sum_dt, bool cut) {
+  __device__ void write_start(int pass, SumOf<T> sum_dt, bool cut) {
     if (!active_) return;
     Quad decay;
 #pragma unroll
-    for (int k = 0; k < 4; ++k) decay[k] = cut ? 0.f : exponents_.decay(sum_dt, k);
+    for (int k = 0; k < 4; ++k) decay[k] = cut ? 0.f : exponents_.remaining(sum_dt, k);
     if (segment_ + 1 == a_.segments && a_.dfinal_state != nullptr && !cut) {
       Quad last;
       read_quad(a_.dfinal_state + states_at(1, 0), pass, last);
@@ -349,7 +354,7 @@ class BackwardBlock {
     if (!same_tile && tile == 0) return;
     const int next_tile = same_tile ? tile : tile - 1, next_pass = same_tile ? pass + 1 : 0;
     if (!same_tile) load_rows(next_tile);
-    load_states(next_tile, next_pass, (unit + 1) % 2);
+    load_states(next_tile, next_pass, (unit + 1) % Traits::kStateStages);
     commit_copies();
     read_entering(next_tile, next_pass, next);
   }
@@ -545,7 +550,7 @@ class BackwardBlock {
 
   /// Positions [0, end) of a tile: adds exp(A sum_dt) C g, sum_dt being the sum of dt from the
   /// start of the segment to the position.
-  __device__ void walk_start(int end, float& sum_dt) {
+  __device__ void walk_start(int end, SumOf<T>& sum_dt) {
 #pragma unroll 4
     for (int t = 0; t < end; ++t) {
       const float4 item = item_of(t), C4 = four_of(tiles_.C_of(0), t);
@@ -553,7 +558,7 @@ class BackwardBlock {
       sum_dt += item.x;
 #pragma unroll
       for (int k = 0; k < 4; ++k) {
-        dh_[k] = fmaf(exponents_.decay(sum_dt, k), C[k] * item.z, dh_[k]);
+        dh_[k] = fmaf(exponents_.remaining(sum_dt, k), C[k] * item.z, dh_[k]);
       }
     }
   }

@@ -144,7 +144,7 @@ class ForwardBlock {
   __device__ void run_end() {
 #pragma unroll
     for (float& h : h_) h = 0;
-    float sum_dt = 0;
+    SumOf<T> sum_dt = 0;
     bool cut = false;  // nothing from before counts
     load(tile_count_ - 1);
     for (int i = tile_count_ - 1; i >= 0 && !cut; --i) {
@@ -165,7 +165,7 @@ class ForwardBlock {
 #pragma unroll
       for (int k = 0; k < Traits::kStates; ++k) {
         const int n = me_.state(k / 4) + k % 4;
-        alive = alive || (active_ && n < a_.n && exponents_.decay(sum_dt, k) != 0);
+        alive = alive || (active_ && n < a_.n && exponents_.remaining(sum_dt, k) != 0);
       }
       cut = __syncthreads_or(alive) == 0 || resets != 0;
       if (Traits::kStages == 1 && i > 0 && !cut) load(i - 1);
@@ -174,7 +174,8 @@ class ForwardBlock {
     if (!active_) return;
     float decay[Traits::kStates];
 #pragma unroll
-    for (int k = 0; k < Traits::kStates; ++k) decay[k] = cut ? 0.f : exponents_.decay(sum_dt, k);
+    for (int k = 0; k < Traits::kStates; ++k)
+      decay[k] = cut ? 0.f : exponents_.remaining(sum_dt, k);
     if (segment_ == 0 && a_.initial_state != nullptr && !cut) {
       float initial[Traits::kStates];
       read_states(a_.initial_state + states_at(1, 0), me_, a_.n, initial);
@@ -333,7 +334,7 @@ class ForwardBlock {
 
   /// Positions of a chunk from its end to its `first` one: adds exp(A sum_dt) dt u B, sum_dt being
   /// the sum of dt from the position to the end of the segment.
-  __device__ void walk_end(int begin, int stage, int first, float& sum_dt) {
+  __device__ void walk_end(int begin, int stage, int first, SumOf<T>& sum_dt) {
 #pragma unroll 4
     for (int t = begin + kScanTile - 1; t >= begin + first; --t) {
       const float2 pair = tiles_.pairs[t * Traits::kChannels + me_.channel];
@@ -345,7 +346,7 @@ class ForwardBlock {
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
           float& h = h_[4 * j + i];
-          h = fmaf(exponents_.decay(sum_dt, 4 * j + i), pair.y * b[i], h);
+          h = fmaf(exponents_.remaining(sum_dt, 4 * j + i), pair.y * b[i], h);
         }
       }
       sum_dt += pair.x;
