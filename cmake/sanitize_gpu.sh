@@ -29,7 +29,11 @@ export KRAIT_EXACT_MEMORY=1
 found=
 for tool in "$@"; do
   printf '\n== %s\n' "$tool"
-  "$sanitizer" --tool "$tool" --error-exitcode 1 "$build/tests/krait_kernels_tests" --gtest_brief=1 \
+  # racecheck does not follow the barriers of cuBLAS's own kernels (nvjet) and reports races in them.
+  exclude=
+  [ "$tool" != racecheck ] || exclude='--kernel-name-exclude kernel_substring=nvjet'
+  # shellcheck disable=SC2086  # two words or none
+  "$sanitizer" --tool "$tool" --error-exitcode 1 $exclude "$build/tests/krait_kernels_tests" --gtest_brief=1 \
     --gtest_filter="$filter" || found="$found $tool"
 done
 if [ -n "$found" ]; then

@@ -178,14 +178,16 @@ struct Exponents {
   __device__ float decay(float dt, int k) const {
     const float x = dt * value[k];
     if constexpr (kExact) {
-      float series = fmaf(x, 1.f / 5040, 1.f / 720);  // error x^8 / 40320 < 4e-9
+      float series = fmaf(x, 1.f / 362880, 1.f / 40320);  // error x^10 / 3628800 < 1e-8
+      series = fmaf(series, x, 1.f / 5040);
+      series = fmaf(series, x, 1.f / 720);
       series = fmaf(series, x, 1.f / 120);
       series = fmaf(series, x, 1.f / 24);
       series = fmaf(series, x, 1.f / 6);
       series = fmaf(series, x, 0.5f);
       series = fmaf(series, x, 1.f);
       series = fmaf(series, x, 1.f);
-      return select(fabsf(x) < 0.3f, series, exp2_fast(x * kLog2E));
+      return select(fabsf(x) < 0.7f, series, exp2_fast(x * kLog2E));
     } else {
       return exp2_fast(x);
     }

@@ -92,7 +92,7 @@ DEVICE_TEST(AdamW, WorksInSlices) {
   for (const DType dtype : dtypes()) {
     for (int which = 0; which < 5; ++which) {
       AdamW a = state(200, dtype);
-      a.compute = empty({200}, DType::BF16);
+      a.compute = zeros({200}, DType::BF16);
       Tensor* tensors[] = {&a.param, &a.m, &a.v, &a.grad, &a.compute};
       Tensor& own = *tensors[which];
       const Tensor whole = zeros({202}, own.dtype());
