@@ -43,8 +43,7 @@ struct SelectiveScanForward {
 /// Recomputes the states inside a chunk from chunk_states; saves nothing else. Without chunk_states
 /// the forward is run again to find them. Memory: on the CPU scratch of one chunk of states per
 /// thread, plus partial sums of dB and dC, about half the size of u at most. On CUDA the partial
-/// sums are 8 n ceil(d / 32) bytes per position (32 is 8 beyond n = 64): for n = 16 twice the bytes
-/// of u in bf16.
+/// sums are 8 n ceil(d / 32) bytes per position: for n = 16 twice the bytes of u in bf16.
 struct SelectiveScanBackward {
   SelectiveScanForward forward;  // chunk_states is read if given; y and final_state are not
   Tensor dy;                     // in (b, l, d)

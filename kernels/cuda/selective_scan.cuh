@@ -2,16 +2,16 @@
 // the elementary functions and the sums across lanes.
 //
 // Map. A block of 4 warps owns one batch entry, 128 / kLanes neighbouring channels of one group and
-// a run of positions, which it walks in tiles of 32. kLanes lanes share a channel and keep kStates
-// of its states each in registers. Within a warp the channel is the fast index (lane % channels),
-// so that neighbouring lanes read the same values of B and C: shared memory serves a 16-byte read
-// of such lanes in half the cycles. State 4 * (part + kLanes * j) + i belongs to part `part`, so
-// that the reads of the parts are contiguous.
+// a run of positions, which it walks in tiles of kTile. kLanes lanes share a channel and keep
+// kStates of its states each in registers. Within a warp the channel is the fast index (lane %
+// channels), so that neighbouring lanes read the same values of B and C: shared memory serves a
+// 16-byte read of such lanes in half the cycles. State 4 * (part + kLanes * j) + i belongs to part
+// `part`, so that the reads of the parts are contiguous.
 //
 // Tiles of u, delta, z (and dy) come by 16-byte asynchronous copies into two stages, so that one
-// tile is loaded while another is worked on; outputs take the place of the inputs and leave as
-// 16-byte stores. Where pointers or strides are not multiples of 16 bytes, elements are copied one
-// by one.
+// tile is loaded while another is worked on. One warp loads an array: its address is worked out
+// once. Outputs take the place of the inputs and leave as 16-byte stores. Where pointers or strides
+// are not multiples of 16 bytes, elements are copied one by one.
 #pragma once
 #include <cstdint>
 #include <type_traits>
