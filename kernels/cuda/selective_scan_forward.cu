@@ -13,7 +13,7 @@
 // What bounds it, n = 16: 11 instructions per state update (5 of them the two formulas, 1.3 the
 // softplus), at two thirds of the issue slots; and within the walk the special-function unit (16
 // results a clock and multiprocessor), which has 1.19 of them: 0.115 ms for 403 M updates at
-// 1.98 GHz. DRAM is a third busy.
+// 1.98 GHz. DRAM is a quarter busy.
 //
 // Long sequences of few channels are cut into segments (selective_scan_plan.h). A first launch
 // finds the states that segments end with, h = sum_t exp(A S_t) dt_t u_t B_t with S_t the sum of dt
