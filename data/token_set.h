@@ -8,8 +8,9 @@
 //                     end-of-document token
 //   block_hashes      (n_blocks, 32) u8: SHA-256 of each 2^20 tokens (the last block is shorter)
 //   attributes of /   format "krait-token-set", format_version 1, tokenizer (JSON: name, sha256),
-//                     vocab_size, end_of_document, provenance (JSON, see data/build.h),
-//                     content_sha256: over all of the above but the tokens, whose hashes it covers
+//                     vocab_size, end_of_document, provenance (JSON, see data/build.h and
+//                     data/random_token_set.h), content_sha256: over all of the above but the
+//                     tokens, whose hashes it covers
 //
 // Opening checks everything but the tokens themselves (two sets with one content_sha256 are the
 // same); verify() checks those too.

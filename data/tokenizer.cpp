@@ -1,5 +1,10 @@
 #include "data/tokenizer.h"
 
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <optional>
+
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -11,6 +16,30 @@ namespace {
 constexpr std::string_view kByteName = "byte";
 constexpr std::string_view kByteDefinition = "byte 1: ids 0..255 bytes, 256 <|endoftext|>";
 constexpr std::string_view kEndOfDocumentText = "<|endoftext|>";
+constexpr std::string_view kNumbersName = "numbers-";
+constexpr std::string_view kBlanks = " \t\r\n";
+
+/// The number that `text` is and nothing else.
+std::optional<std::int64_t> parse_number(std::string_view text) {
+  std::int64_t number = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  if (error != std::errc() || stop != end) return {};
+  return number;
+}
+
+constexpr bool is_number_vocabulary(std::int64_t size) {
+  return size >= 2 && size <= std::numeric_limits<std::int32_t>::max();
+}
+
+/// The tokenizer that goes by that name; a ByteTokenizer where none does.
+std::unique_ptr<Tokenizer> tokenizer_called(std::string_view name) {
+  if (name.starts_with(kNumbersName)) {
+    const auto size = parse_number(name.substr(kNumbersName.size()));
+    if (size && is_number_vocabulary(*size)) return std::make_unique<NumberTokenizer>(*size);
+  }
+  return std::make_unique<ByteTokenizer>();
+}
 
 }  // namespace
 
@@ -53,13 +82,62 @@ TokenizerIdentity ByteTokenizer::identity() const {
   return {.name = std::string(kByteName), .sha256 = sha256_hex(kByteDefinition)};
 }
 
+NumberTokenizer::NumberTokenizer(std::int64_t vocab_size) : vocab_size_(vocab_size) {
+  KRAIT_CHECK(Usage, is_number_vocabulary(vocab_size),
+              "a vocabulary of numbers must have 2 to 2147483647 tokens, the last of which ends a "
+              "document; got ",
+              vocab_size, ".");
+}
+
+std::vector<std::int32_t> NumberTokenizer::encode(std::string_view text) const {
+  constexpr std::size_t kShown = 20;  // of a word that is no id
+  std::vector<std::int32_t> ids;
+  for (;;) {
+    text.remove_prefix(std::min(text.find_first_not_of(kBlanks), text.size()));
+    if (text.empty()) return ids;
+    const std::string_view word = text.substr(0, text.find_first_of(kBlanks));
+    const auto id = parse_number(word);
+    KRAIT_CHECK(
+        BadData,
+        id && *id >= 0 && *id<end_of_document(), "'", word.substr(0, kShown), word.size()> kShown
+            ? "..."
+            : "",
+        "' is no token: with the tokenizer '", identity().name, "' a text is numbers from 0 to ",
+        end_of_document() - 1, " with blanks between them.");
+    ids.push_back(static_cast<std::int32_t>(*id));
+    text.remove_prefix(word.size());
+  }
+}
+
+std::string NumberTokenizer::decode(std::span<const std::int32_t> ids) const {
+  std::string text;
+  for (const std::int32_t id : ids) {
+    KRAIT_REQUIRE(id >= 0 && id < vocab_size_, "[NumberTokenizer::decode] ids must be 0 to ",
+                  vocab_size_ - 1, ", got ", id, ".");
+    text += ' ';
+    text += std::to_string(id);
+  }
+  return text;
+}
+
+TokenizerIdentity NumberTokenizer::identity() const {
+  const std::string name = str(kNumbersName, vocab_size_);
+  return {.name = name,
+          .sha256 =
+              sha256_hex(str(name, " 1: ids in decimal, ", end_of_document(), " ends a document"))};
+}
+
+std::size_t NumberTokenizer::safe_cut(std::string_view text) const {
+  return text.find_last_of(kBlanks) + 1;  // npos + 1 is 0
+}
+
 std::unique_ptr<Tokenizer> make_tokenizer(std::string_view spec) {
   KRAIT_CHECK(Usage, spec == kByteName, "unknown tokenizer '", spec, "'; use '", kByteName, "'.");
   return std::make_unique<ByteTokenizer>();
 }
 
 std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerIdentity& identity) {
-  auto tokenizer = std::make_unique<ByteTokenizer>();
+  auto tokenizer = tokenizer_called(identity.name);
   KRAIT_CHECK(BadData, tokenizer->identity() == identity, "tokenizer '", identity.name,
               "' (sha256 ", identity.sha256.substr(0, 12),
               "...) is not known to this build; use the build that made the data, or make the data "

@@ -54,6 +54,29 @@ class ByteTokenizer final : public Tokenizer {
   std::size_t safe_cut(std::string_view text) const override { return text.size(); }
 };
 
+/// For token sets of bare numbers, such as those of random tokens: a text is ids in decimal,
+/// separated by blanks and line ends. Id vocab_size - 1 ends a document and cannot stand in a text.
+/// The identity's name is "numbers-" and the size.
+class NumberTokenizer final : public Tokenizer {
+ public:
+  /// Throws Usage unless 2 <= vocab_size < 2^31.
+  explicit NumberTokenizer(std::int64_t vocab_size);
+
+  std::int64_t vocab_size() const override { return vocab_size_; }
+  /// Throws BadData for a word that is no such id.
+  std::vector<std::int32_t> encode(std::string_view text) const override;
+  /// A blank before each id, so that pieces can be put together: " 17 4".
+  std::string decode(std::span<const std::int32_t> ids) const override;
+  std::int32_t end_of_document() const override {
+    return static_cast<std::int32_t>(vocab_size_ - 1);
+  }
+  TokenizerIdentity identity() const override;
+  std::size_t safe_cut(std::string_view text) const override;
+
+ private:
+  std::int64_t vocab_size_;
+};
+
 /// The tokenizer that a user names: "byte". Throws Usage for any other name.
 std::unique_ptr<Tokenizer> make_tokenizer(std::string_view spec);
 /// The tokenizer that a token set or checkpoint was made with. Throws BadData when this build has

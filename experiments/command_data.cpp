@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "data/build.h"
+#include "data/random_token_set.h"
 #include "data/token_set.h"
 #include "experiments/command.h"
 #include "train/build_info.h"
@@ -26,6 +27,11 @@ struct BuildCommand {
   std::vector<std::string> inputs;
   std::string output, json;
   std::string tokenizer = "byte";
+};
+
+struct RandomCommand {
+  RandomTokenSet options;
+  std::string output, json;
 };
 
 struct SetCommand {
@@ -66,11 +72,15 @@ ordered_json to_json(const BuildResult& result) {
   return report;
 }
 
+std::string tool_name() {
+  return fmt::format("krait {} ({})", build_info().version, build_info().source);
+}
+
 void run_build(BuildCommand& command) {
   BuildOptions& options = command.options;
   options.inputs.assign(command.inputs.begin(), command.inputs.end());
   options.output = command.output;
-  options.tool = fmt::format("krait {} ({})", build_info().version, build_info().source);
+  options.tool = tool_name();
   std::optional<Progress> progress;
   options.progress = [&progress](const BuildProgress& p) {
     if (!progress) {
@@ -92,6 +102,18 @@ void run_build(BuildCommand& command) {
   std::cout << summary(result.train);
   if (result.valid) std::cout << summary(*result.valid);
   write_json(command.json, to_json(result));
+}
+
+void run_random(RandomCommand& command) {
+  RandomTokenSet& options = command.options;
+  options.output = command.output;
+  options.tool = tool_name();
+  Progress progress({.label = "random", .item = "tokens", .total = options.n_tokens});
+  options.progress = [&](std::uint64_t done) { progress.update(static_cast<std::int64_t>(done)); };
+  const TokenSetInfo info = write_random_token_set(options);
+  progress.finish();
+  std::cout << summary(info);
+  write_json(command.json, to_json(info));
 }
 
 void run_info(const SetCommand& command) {
@@ -140,6 +162,37 @@ void add_build(CLI::App& data) {
   build->callback([command] { run_build(*command); });
 }
 
+void add_random(CLI::App& data) {
+  const auto command = std::make_shared<RandomCommand>();
+  RandomTokenSet& options = command->options;
+  CLI::App* random = data.add_subcommand(
+      "random", "Make a token set of random tokens, to measure speed without data");
+  random
+      ->add_option("--vocab", options.vocab_size,
+                   "Vocabulary: tokens 0 to N - 1, the last of which ends a document")
+      ->type_name("N")
+      ->required();
+  random->add_option("--tokens", options.n_tokens, "Tokens, the ends of documents included")
+      ->type_name("N")
+      ->required();
+  random->add_option("--documents", options.n_documents, "Documents, of equal length")
+      ->type_name("N")
+      ->capture_default_str();
+  add_seed_option(*random, options.seed, "the tokens");
+  random->add_option("--out", command->output, "The set, a .h5 file")
+      ->type_name("FILE")
+      ->required();
+  add_json_option(*random, command->json);
+  random->footer(
+      "Its tokenizer is bare numbers: a model trained on it continues texts such as \"17 4\".\n"
+      "The speed of the published 130M model, 300 steps of 32 x 2048 tokens:\n"
+      "  krait data random --vocab 50277 --tokens 20000000 --out runs/random.h5\n"
+      "  krait train configs/mamba_130m.yaml data.train=runs/random.h5 data.valid= \\\n"
+      "    run.directory=runs/speed train.batch_size=32 train.accumulation=1 train.steps=300 \\\n"
+      "    schedule.warmup_steps=30 evaluation.every=0");
+  random->callback([command] { run_random(*command); });
+}
+
 void add_set_command(CLI::App& data, const char* name, const char* help,
                      void (*run)(const SetCommand&)) {
   const auto command = std::make_shared<SetCommand>();
@@ -150,9 +203,10 @@ void add_set_command(CLI::App& data, const char* name, const char* help,
 }
 
 void add_data_command(CLI::App& app) {
-  CLI::App* data = app.add_subcommand("data", "Build, describe and verify token sets");
+  CLI::App* data = app.add_subcommand("data", "Make, describe and verify token sets");
   data->require_subcommand(1);
   add_build(*data);
+  add_random(*data);
   add_set_command(*data, "info", "Describe a token set", run_info);
   add_set_command(*data, "verify", "Check every token against the hashes in the set", run_verify);
 }
