@@ -1,7 +1,7 @@
 // What the two directions of the selective scan share: the map of threads, tiles in shared memory,
 // the elementary functions and the sums across lanes.
 //
-// Map. A block of 4 warps owns one batch entry, 128 / kLanes neighbouring channels of one group and
+// Map. A block owns one batch entry, kThreads / kLanes neighbouring channels of one group and
 // a run of positions, which it walks in tiles of kTile. kLanes lanes share a channel and keep
 // kStates of its states each in registers. Within a warp the channel is the fast index (lane %
 // channels), so that neighbouring lanes read the same values of B and C: shared memory serves a
@@ -27,13 +27,13 @@ inline constexpr float kSoftplusLimit = 20.f;  // of the published models
 inline constexpr unsigned kAllLanes = 0xffffffffu;
 inline constexpr std::size_t kMostSharedBytes = 227 * 1024;  // of a block, compute capability 9.0
 
-template <class T_, int kStates_, int kLanes_, int kTile_ = kScanTile>
+template <class T_, int kStates_, int kLanes_, int kTile_ = kScanTile, int kThreads_ = kScanThreads>
 struct ScanTraits {
   using T = T_;
   static constexpr int kStates = kStates_, kLanes = kLanes_;
   static constexpr int kN = kStates * kLanes;  // states, padded with zeros
   static constexpr int kQuads = kStates / 4;
-  static constexpr int kTile = kTile_, kThreads = kScanThreads, kWarps = kThreads / 32;
+  static constexpr int kTile = kTile_, kThreads = kThreads_, kWarps = kThreads / 32;
   static constexpr int kWarpChannels = 32 / kLanes;
   static constexpr int kChannels = kWarps * kWarpChannels;
   static constexpr int kVector = 16 / static_cast<int>(sizeof(T));
@@ -48,14 +48,13 @@ struct ScanTraits {
     return static_cast<int>(threadIdx.x) % (kChannels / 2) * 2;
   }
   __device__ static int prepared_row() { return static_cast<int>(threadIdx.x) / (kChannels / 2); }
-  static_assert(kStates % 4 == 0 && kLanes >= 4 && kChannels % kVector == 0 &&
-                kTile % kPreparedStep == 0);
+  static_assert(kLanes >= 4 && kChannels % kVector == 0 && kTile % kPreparedStep == 0);
 };
 
 /// What a kernel with this much shared memory finds on the present device.
 struct ScanDevice {
   int multiprocessors = 1, resident_blocks = 1;
-  ScanDevice(const void* kernel, std::size_t shared_bytes) {
+  ScanDevice(const void* kernel, std::size_t shared_bytes, int threads = kScanThreads) {
     int device = 0;
     KRAIT_CUDA_CHECK(cudaGetDevice(&device));
     KRAIT_CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,

@@ -1,11 +1,11 @@
 // Selective scan, backward.
 //
-// The map of threads and the tiles are described in selective_scan.cuh; a thread has 4 states. A
+// The map of threads and the tiles are described in selective_scan.cuh; a thread has 2 states. A
 // block walks its run of positions from the end, in tiles of 32, and each tile in passes of 16
 // states. Once per position and channel it computes
 //   dt, dt u, g = dy silu(z), dy silu'(z) and the slope of softplus.
 // A pass recomputes the states from the one that entered the tile (chunk_states): first those that
-// enter the sub-blocks of 4 positions, then, sub-block by sub-block from the last, all of them and
+// enter the sub-blocks of 8 positions, then, sub-block by sub-block from the last, all of them and
 // their decays a, into registers. The way back through a sub-block, for each state:
 //   dh += C g;  dC = g h;  dB = dt u dh;  sB += B dh;  y += C h;  dh = a dh;
 //   q = dh h[t-1];  sA += A q;  dA += dt q
@@ -20,11 +20,6 @@
 // chunk_states; partial sums of dB and dC, n / 4 written and read again.
 // Scratch: those partial sums (b l ceil(d / 32) 2 n f32), and d (n + 2) f32 per batch entry and
 // segment, 3 n d where there are several segments.
-//
-// What bounds it: instructions. 38 per state update at n = 16, of which 12 are the formulas above
-// and their exponential, 9 the states a second and third time, 4 the sums over lanes. Shorter
-// sub-blocks beat longer ones in spite of the work that they repeat: the loop has to fit the
-// instruction cache.
 //
 // Long sequences of few channels are cut into segments as in the forward kernel: a first launch
 // finds the gradients of the states that enter segments, from their first positions on.
@@ -94,7 +89,7 @@ struct BackwardDevices {
     for (int passes = 1; passes <= kMostPasses; ++passes) {
       const std::size_t shared = backward_shared_bytes<Traits>(passes);
       const auto allow = [&](auto kernel) {
-        return ScanDevice(reinterpret_cast<const void*>(kernel), shared);
+        return ScanDevice(reinterpret_cast<const void*>(kernel), shared, Traits::kThreads);
       };
       allow(selective_scan_backward_kernel<Traits, true>);
       by_passes.push_back(allow(selective_scan_backward_kernel<Traits, false>));
