@@ -73,7 +73,9 @@ void* CachingAllocator::allocate(std::size_t bytes) {
       pointer = source_->acquire(size);
     }
     KRAIT_CHECK(Io, pointer != nullptr, "[allocator] cannot allocate ", bytes, " bytes; ",
-                statistics_.active, " are in use. Use a smaller batch or model.");
+                statistics_.active,
+                " are in use. Use a smaller batch (train.accumulation cuts one into parts), "
+                "train.recompute=blocks or a smaller model.");
   }
   // Cached blocks, and the tail of a block beyond the request, are off limits under ASan.
   ASAN_POISON_MEMORY_REGION(pointer, size);

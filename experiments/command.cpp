@@ -58,10 +58,11 @@ void add_choice_option(CLI::App& command, const ChoiceOption& option) {
 void add_device_option(CLI::App& command, Config::Run::Device& device) {
   const auto& names = kChoices<Config::Run::Device>;
   add_choice_option(
-      command, {.name = "--device",
-                .help = "Where to compute; auto takes CUDA when there is one",
-                .choices = {names.begin(), names.end()},
-                .set = [&device](std::size_t i) { device = static_cast<Config::Run::Device>(i); }});
+      command,
+      {.name = "--device",
+       .help = "Where to compute; auto: cuda where there is a GPU (the first one), else cpu",
+       .choices = {names.begin(), names.end()},
+       .set = [&device](std::size_t i) { device = static_cast<Config::Run::Device>(i); }});
 }
 
 void add_precision_option(CLI::App& command, std::optional<Config::Train::Precision>& precision) {

@@ -60,6 +60,9 @@ void add_kernels(CLI::App& bench) {
                    "files")
       ->type_name("FILE")
       ->allow_extra_args(false);
+  kernels->footer(
+      "Beside the official kernels, on an H200: --dtype bf16 --reference "
+      "experiments/reference/mamba_ssm_h200.csv");
   add_threads_option(*kernels, o.threads);
   add_json_option(*kernels, command->json);
   kernels->callback([command] { run_kernels(*command); });
@@ -104,15 +107,15 @@ void add_step(CLI::App& bench) {
   step->add_flag("--recompute", o.recompute, "Recompute the blocks in backward");
   const auto& precisions = kChoices<Config::Train::Precision>;
   add_choice_option(*step, {.name = "--dtype",
-                            .help = "Arithmetic",
+                            .help = "Arithmetic; bf16 and tf32 need CUDA, f64 the CPU",
                             .choices = {precisions.begin(), precisions.end()},
                             .set = [command](std::size_t i) {
                               command->options.precision = static_cast<Config::Train::Precision>(i);
                             }});
   add_device_option(*step, o.device);
   step->footer(
-      "The published 130M model: --d-model 768 --n-layer 24 --vocab-size 50280 --batch 32 "
-      "--length 2048 --dtype bf16");
+      "The published 130M model on a GPU: --d-model 768 --n-layer 24 --batch 32 --length 2048 "
+      "--dtype bf16");
   add_threads_option(*step, o.threads);
   add_json_option(*step, command->json);
   step->callback([command] { run_step(*command); });

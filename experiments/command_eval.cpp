@@ -214,7 +214,8 @@ void add_eval_command(CLI::App& app) {
   command
       ->add_option(
           "--batch", o->batch,
-          "Windows computed at once; no digit depends on it; default: as suits the threads")
+          "Windows computed at once on a CPU; no digit depends on it; default: as suits the "
+          "threads")
       ->type_name("N")
       ->check(CLI::PositiveNumber);
   add_weights_option(*command, o->weights);

@@ -144,9 +144,10 @@ int main(int argc, char** argv) {
     }
     return krait::report(error.kind(), error.what());
   } catch (const std::bad_alloc&) {
-    return krait::report(krait::ErrorKind::Io,
-                         "out of memory; use a smaller batch, more train.accumulation or a smaller "
-                         "model.");
+    return krait::report(
+        krait::ErrorKind::Io,
+        "out of memory; use a smaller batch (train.accumulation cuts one into parts), "
+        "train.recompute=blocks or a smaller model.");
   } catch (const std::exception& error) {
     return krait::report_bug(error.what(), "");
   }

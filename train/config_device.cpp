@@ -6,25 +6,39 @@ namespace krait {
 
 using Precision = Config::Train::Precision;
 
+namespace {
+
+/// Why nothing can run on a GPU here, and what to do; empty where something can.
+std::string_view obstacle_to_cuda() {
+  if constexpr (!kCudaEnabled) {
+    return "this build has no CUDA backend (build with nvcc on the PATH to have one)";
+  }
+  if (cuda_device_count() > 0) return {};
+  return "this machine has no NVIDIA GPU, or a driver older than the CUDA of this build "
+         "(nvidia-smi "
+         "shows both)";
+}
+
+}  // namespace
+
 Device resolve_device(Config::Run::Device choice) {
-  const bool wanted = choice == Config::Run::Device::Cuda;
-  KRAIT_CHECK(BadConfig, !wanted || kCudaEnabled,
-              "device cuda was asked for, but this build has no CUDA backend; use cpu, or build "
-              "with nvcc on the PATH.");
-  KRAIT_CHECK(BadConfig, !wanted || cuda_device_count() > 0,
-              "device cuda was asked for, but this machine has no NVIDIA GPU or no driver for it "
-              "(nvidia-smi lists what there is); use cpu.");
-  const bool cuda = choice != Config::Run::Device::Cpu && cuda_device_count() > 0;
+  const std::string_view obstacle = obstacle_to_cuda();
+  KRAIT_CHECK(BadConfig, choice != Config::Run::Device::Cuda || obstacle.empty(),
+              "device cuda was asked for, but ", obstacle, "; use cpu.");
+  const bool cuda = choice != Config::Run::Device::Cpu && obstacle.empty();
   return {.type = cuda ? DeviceType::Cuda : DeviceType::Cpu};
 }
 
 void require_precision(Device device, Precision precision, std::string_view option) {
   if (usable_precision(device, precision) == precision) return;
-  const std::string_view reason = device.is_cuda()
-                                      ? " runs on the CPU only; compute there, or set "
-                                      : " needs CUDA, and this run computes on the CPU; set ";
+  std::string_view reason = obstacle_to_cuda();
+  if (reason.empty()) reason = "this run computes on the CPU";
   throw Error(option.starts_with("--") ? ErrorKind::Usage : ErrorKind::BadConfig,
-              str(option, " ", choice_name(precision), reason, option, "=f32."));
+              device.is_cuda()
+                  ? str(option, " ", choice_name(precision),
+                        " runs on the CPU only; compute there, or set ", option, "=f32.")
+                  : str(option, " ", choice_name(precision), " needs CUDA, but ", reason, "; set ",
+                        option, "=f32."));
 }
 
 Device resolve_device(const Config& config) {

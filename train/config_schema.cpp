@@ -83,8 +83,9 @@ void add_run(std::vector<Field>& fields) {
       field("run.threads", in, &S::threads,
             {between(0, 4096), "threads",
              "CPU threads; 0: KRAIT_THREADS, else all cores. Never changes a result"}));
-  fields.push_back(field("run.device", in, &S::device,
-                         {kAny, "", "where to compute; auto takes CUDA when there is one"}));
+  fields.push_back(field(
+      "run.device", in, &S::device,
+      {kAny, "", "where to compute; auto: cuda where there is a GPU (the first one), else cpu"}));
   fields.push_back(field("run.profile_ranges", in, &S::profile_ranges,
                          {kAny, "", "name the parts of a step for Nsight Systems (NVTX)"}));
 }
@@ -159,8 +160,10 @@ void add_train(std::vector<Field>& fields) {
   fields.push_back(field("train.accumulation", in, &S::accumulation,
                          {between(1, kMaxSize), "",
                           "equal micro-batches that batch_size is cut into, to save memory"}));
-  fields.push_back(field("train.precision", in, &S::precision,
-                         {kAny, "", "arithmetic; tf32 and bf16 need CUDA, f64 the CPU"}));
+  fields.push_back(field(
+      "train.precision", in, &S::precision,
+      {kAny, "",
+       "arithmetic; bf16 keeps weights and sums in f32. bf16 and tf32 need CUDA, f64 the CPU"}));
   fields.push_back(field("train.recompute", in, &S::recompute,
                          {kAny, "", "blocks: recompute blocks in backward to save memory"}));
   fields.push_back(field("train.ema_decay", in, &S::ema_decay,

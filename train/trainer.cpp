@@ -217,8 +217,8 @@ void Trainer::begin() {
   write_file_atomic(directory_.config(), dump_yaml(config_));
   metrics_.emplace(directory_.metrics());
   say(fmt::format(
-      "{}: {} parameters, {} tokens of training data, {} steps of {} x {} tokens in {} on {}"
-      " ({} threads)",
+      "{}: {} parameters, {} tokens of training data, {} steps of {} x {} tokens in {} on {},"
+      " {} CPU threads",
       config_.run.directory, format_count(static_cast<double>(model_.parameter_count())),
       format_count(static_cast<double>(train_set_->n_tokens())), config_.train.steps,
       config_.train.batch_size, config_.data.sequence_length, choice_name(config_.train.precision),

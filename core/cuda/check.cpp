@@ -5,12 +5,17 @@ namespace krait::cuda {
 void check_status(cudaError_t status, const char* call, const char* where) {
   if (status == cudaSuccess) return;
   cudaGetLastError();  // errors that are not sticky must not be found again by the next check
-  const bool outside = status == cudaErrorMemoryAllocation ||
+  const bool no_code = status == cudaErrorNoKernelImageForDevice;
+  const bool outside = no_code || status == cudaErrorMemoryAllocation ||
                        status == cudaErrorDevicesUnavailable || status == cudaErrorNoDevice ||
                        status == cudaErrorInsufficientDriver || status == cudaErrorECCUncorrectable;
+  const char* hint = no_code ? " This build has no code for this GPU: build with "
+                               "KRAIT_CUDA_ARCHITECTURES set to its compute capability, or use the "
+                               "CPU."
+                             : "";
   throw Error(outside ? ErrorKind::Io : ErrorKind::Contract,
               str("[cuda] ", cudaGetErrorString(status), " (", cudaGetErrorName(status), ") in ",
-                  call, "."),
+                  call, ".", hint),
               where);
 }
 

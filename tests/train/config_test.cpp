@@ -501,8 +501,12 @@ TEST(Config, AModelIsUsedInItsOwnPrecisionOrInF32) {
     require_precision(cpu, Precision::Bf16, "--dtype");
     FAIL() << "bf16 on the CPU";
   } catch (const Error& e) {
-    EXPECT_EQ(std::string(e.what()),
-              "--dtype bf16 needs CUDA, and this run computes on the CPU; set --dtype=f32.");
+    const std::string_view reason = cuda_device_count() > 0 ? "this run computes on the CPU"
+                                    : kCudaEnabled          ? "this machine has no NVIDIA GPU"
+                                                            : "this build has no CUDA backend";
+    const std::string message = e.what();
+    EXPECT_TRUE(message.starts_with(str("--dtype bf16 needs CUDA, but ", reason))) << message;
+    EXPECT_TRUE(message.ends_with("; set --dtype=f32.")) << message;
   }
 }
 

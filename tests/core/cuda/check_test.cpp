@@ -32,6 +32,9 @@ TEST(CudaCheck, WhatTheMachineLacksIsNoBugOfOurs) {
   EXPECT_EQ(thrown(cudaErrorMemoryAllocation).kind(), ErrorKind::Io);
   EXPECT_EQ(thrown(cudaErrorNoDevice).kind(), ErrorKind::Io);
   EXPECT_EQ(thrown(cudaErrorInsufficientDriver).kind(), ErrorKind::Io);
+  const Error older = thrown(cudaErrorNoKernelImageForDevice);
+  EXPECT_EQ(older.kind(), ErrorKind::Io);
+  EXPECT_NE(std::string(older.what()).find("KRAIT_CUDA_ARCHITECTURES"), std::string::npos);
   EXPECT_EQ(thrown(cudaErrorInvalidValue).kind(), ErrorKind::Contract);
   EXPECT_EQ(thrown(cudaErrorIllegalAddress).kind(), ErrorKind::Contract);
 }
