@@ -31,8 +31,9 @@ namespace krait::cuda {
 namespace {
 
 template <class Traits, bool kFirst>
-__global__ void __launch_bounds__(Traits::kThreads, 3) selective_scan_backward_kernel(
-    const __grid_constant__ BackwardArguments<typename Traits::T> a) {
+__global__ void __launch_bounds__(Traits::kThreads, sizeof(typename Traits::T) == 2 ? 3 : 2)
+    selective_scan_backward_kernel(
+        const __grid_constant__ BackwardArguments<typename Traits::T> a) {
   extern __shared__ __align__(16) unsigned char shared[];
   BackwardBlock<Traits, kFirst> block(a, shared);
   if constexpr (kFirst) {
