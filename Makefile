@@ -2,7 +2,8 @@
 #   KRAIT_BUILD=DIR    builds there instead of in build/
 #   KRAIT_INSTALL=no   installs no packages
 #   KRAIT_CONFIGURE=   further options of cmake: -DKRAIT_CUDA=OFF builds without CUDA even where nvcc
-#                      is, "-DKRAIT_CUDA_ARCHITECTURES=80;90" for other GPUs than Hopper ones
+#                      is; for other GPUs than Hopper ones -DKRAIT_CUDA_ARCHITECTURES=native (this
+#                      machine's), or a list: "-DKRAIT_CUDA_ARCHITECTURES=80;90"
 BUILD := $(or $(KRAIT_BUILD),build)
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 GPU_JOBS := 8  # each has a context of its own in the GPU's memory

@@ -9,9 +9,8 @@ void check_status(cudaError_t status, const char* call, const char* where) {
   const bool outside = no_code || status == cudaErrorMemoryAllocation ||
                        status == cudaErrorDevicesUnavailable || status == cudaErrorNoDevice ||
                        status == cudaErrorInsufficientDriver || status == cudaErrorECCUncorrectable;
-  const char* hint = no_code ? " This build has no code for this GPU: build with "
-                               "KRAIT_CUDA_ARCHITECTURES set to its compute capability, or use the "
-                               "CPU."
+  const char* hint = no_code ? " This build has no code for this GPU: use the CPU, or build "
+                               "with KRAIT_CONFIGURE=-DKRAIT_CUDA_ARCHITECTURES=native."
                              : "";
   throw Error(outside ? ErrorKind::Io : ErrorKind::Contract,
               str("[cuda] ", cudaGetErrorString(status), " (", cudaGetErrorName(status), ") in ",
