@@ -1,7 +1,7 @@
 // What the two directions of the selective scan share: the map of threads, tiles in shared memory,
 // the elementary functions and the sums across lanes.
 //
-// Map. A block owns one batch entry, kThreads / kLanes neighbouring channels of one group and
+// Map. A block of 4 warps owns one batch entry, 128 / kLanes neighbouring channels of one group and
 // a run of positions, which it walks in tiles of kTile. kLanes lanes share a channel and keep
 // kStates of its states each in registers. Within a warp the channel is the fast index (lane %
 // channels), so that neighbouring lanes read the same values of B and C: shared memory serves a
@@ -27,13 +27,13 @@ inline constexpr float kSoftplusLimit = 20.f;  // of the published models
 inline constexpr unsigned kAllLanes = 0xffffffffu;
 inline constexpr std::size_t kMostSharedBytes = 227 * 1024;  // of a block, compute capability 9.0
 
-template <class T_, int kStates_, int kLanes_, int kTile_ = kScanTile, int kThreads_ = kScanThreads>
+template <class T_, int kStates_, int kLanes_, int kTile_ = kScanTile>
 struct ScanTraits {
   using T = T_;
   static constexpr int kStates = kStates_, kLanes = kLanes_;
   static constexpr int kN = kStates * kLanes;  // states, padded with zeros
   static constexpr int kQuads = kStates / 4;
-  static constexpr int kTile = kTile_, kThreads = kThreads_, kWarps = kThreads / 32;
+  static constexpr int kTile = kTile_, kThreads = kScanThreads, kWarps = kThreads / 32;
   static constexpr int kWarpChannels = 32 / kLanes;
   static constexpr int kChannels = kWarps * kWarpChannels;
   static constexpr int kVector = 16 / static_cast<int>(sizeof(T));
@@ -48,13 +48,14 @@ struct ScanTraits {
     return static_cast<int>(threadIdx.x) % (kChannels / 2) * 2;
   }
   __device__ static int prepared_row() { return static_cast<int>(threadIdx.x) / (kChannels / 2); }
-  static_assert(kLanes >= 4 && kChannels % kVector == 0 && kTile % kPreparedStep == 0);
+  static_assert(kStates % 4 == 0 && kLanes >= 4 && kChannels % kVector == 0 &&
+                kTile % kPreparedStep == 0);
 };
 
 /// What a kernel with this much shared memory finds on the present device.
 struct ScanDevice {
   int multiprocessors = 1, resident_blocks = 1;
-  ScanDevice(const void* kernel, std::size_t shared_bytes, int threads = kScanThreads) {
+  ScanDevice(const void* kernel, std::size_t shared_bytes) {
     int device = 0;
     KRAIT_CUDA_CHECK(cudaGetDevice(&device));
     KRAIT_CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
@@ -201,15 +202,13 @@ struct Exponents {
   }
 };
 
-/// e^x for x <= 0 or of moderate size; in f32 the rounding of x log2 e is made good.
+/// e^x; of bf16 to 2 units in the last place of f32.
 template <class T>
 __device__ inline float exponential(float x) {
-  const float y = x * kLog2E;
   if constexpr (sizeof(T) == 4) {
-    const float e = exp2_fast(y);
-    return fmaf(e, kLn2 * fmaf(x, kLog2E, -y), e);
+    return expf(x);
   } else {
-    return exp2_fast(y);
+    return exp2_fast(x * kLog2E);
   }
 }
 

@@ -1,11 +1,11 @@
 // Selective scan, backward.
 //
-// The map of threads and the tiles are described in selective_scan.cuh; a thread has 2 states. A
+// The map of threads and the tiles are described in selective_scan.cuh; a thread has 4 states. A
 // block walks its run of positions from the end, in tiles of 32, and each tile in passes of 16
 // states. Once per position and channel it computes
 //   dt, dt u, g = dy silu(z), dy silu'(z) and the slope of softplus.
 // A pass recomputes the states from the one that entered the tile (chunk_states): first those that
-// enter the sub-blocks of 8 positions, then, sub-block by sub-block from the last, all of them and
+// enter the sub-blocks of 4 positions, then, sub-block by sub-block from the last, all of them and
 // their decays a, into registers. The way back through a sub-block, for each state:
 //   dh += C g;  dC = g h;  dB = dt u dh;  sB += B dh;  y += C h;  dh = a dh;
 //   q = dh h[t-1];  sA += A q;  dA += dt q
@@ -21,6 +21,13 @@
 // Scratch: those partial sums (b l ceil(d / 32) 2 n f32), and d (n + 2) f32 per batch entry and
 // segment, 3 n d where there are several segments.
 //
+// What bounds it, n = 16: 35 instructions per state update (12 the formulas above and their
+// exponential, 9 the states a second and third time, 5 the sums over lanes), at half of the issue
+// slots: registers and shared memory allow 12 warps a multiprocessor, which is too few to hide
+// their waits. DRAM is an eighth busy. Longer sub-blocks repeat less work and are slower: the loop
+// outgrows the instruction cache. Twice the warps, with two states a thread, are slower too: the
+// sums over lanes and what is done once per position grow with the lanes of a channel.
+//
 // Long sequences of few channels are cut into segments as in the forward kernel: a first launch
 // finds the gradients of the states that enter segments, from their first positions on.
 #include "core/scratch.h"
@@ -31,9 +38,8 @@ namespace krait::cuda {
 namespace {
 
 template <class Traits, bool kFirst>
-__global__ void __launch_bounds__(Traits::kThreads, sizeof(typename Traits::T) == 2 ? 3 : 2)
-    selective_scan_backward_kernel(
-        const __grid_constant__ BackwardArguments<typename Traits::T> a) {
+__global__ void __launch_bounds__(Traits::kThreads, 3) selective_scan_backward_kernel(
+    const __grid_constant__ BackwardArguments<typename Traits::T> a) {
   extern __shared__ __align__(16) unsigned char shared[];
   BackwardBlock<Traits, kFirst> block(a, shared);
   if constexpr (kFirst) {
@@ -90,7 +96,7 @@ struct BackwardDevices {
     for (int passes = 1; passes <= kMostPasses; ++passes) {
       const std::size_t shared = backward_shared_bytes<Traits>(passes);
       const auto allow = [&](auto kernel) {
-        return ScanDevice(reinterpret_cast<const void*>(kernel), shared, Traits::kThreads);
+        return ScanDevice(reinterpret_cast<const void*>(kernel), shared);
       };
       allow(selective_scan_backward_kernel<Traits, true>);
       by_passes.push_back(allow(selective_scan_backward_kernel<Traits, false>));

@@ -23,12 +23,10 @@ struct BackwardArguments {
   float *segment_dstates, *segment_decays;  // (b, segments - 1, d, n), of segments 1, 2, ...
 };
 
-/// 8 warps of 4 channels, 8 lanes of 2 states each to a channel: as many warps as registers allow,
-/// since each of them waits a good deal.
 template <class T>
-struct BackwardTraits : ScanTraits<T, 2, 8, kScanTile, 256> {
-  using Base = ScanTraits<T, 2, 8, kScanTile, 256>;
-  static constexpr int kSub = 8;  // positions whose states and decays are in registers
+struct BackwardTraits : ScanTraits<T, 4, 4> {
+  using Base = ScanTraits<T, 4, 4>;
+  static constexpr int kSub = 4;  // positions whose states and decays are in registers
   static constexpr int kSubs = Base::kTile / kSub;
   static constexpr int kStateStages = sizeof(T) == 2 ? 1 : 2;  // bf16 is free once widened
   static constexpr int kFlush = 8;            // positions whose sums leave together
@@ -51,7 +49,7 @@ struct BackwardTiles {
   alignas(16) float4 items[Traits::kItems];  // (dt, dt u, g = dy silu(z), dy silu'(z))
   alignas(16) float slopes[Traits::kItems];  // d dt / d delta
   // states that enter the sub-blocks but the first
-  alignas(16) float2 entering[Traits::kSubs - 1][Traits::kThreads];
+  alignas(16) float4 entering[Traits::kSubs - 1][Traits::kThreads];
   // dB and dC by warp
   alignas(16) float sums[2][Traits::kWarps][Traits::kFlush][Traits::kSums];
   alignas(16) unsigned ones[2][4];  // for MatrixSums
@@ -73,7 +71,7 @@ struct BackwardTiles {
 /// What each thread keeps of 16 states between passes.
 template <class Traits>
 struct PassMemory {
-  float2 dh[Traits::kThreads], dA[Traits::kThreads], exponents[Traits::kThreads];
+  float4 dh[Traits::kThreads], dA[Traits::kThreads], exponents[Traits::kThreads];
 };
 /// Sums over states of a tile, where there are several passes.
 template <class Traits>
@@ -93,7 +91,7 @@ template <class Traits, bool kFirst>
 class BackwardBlock {
   using T = typename Traits::T;
   using ChannelSums = std::conditional_t<sizeof(T) == 2, MatrixSums<Traits>, ShuffledSums<Traits>>;
-  using Pair = float[2];  // a thread's two states
+  using Quad = float[4];  // a thread's four states
 
  public:
   __device__ BackwardBlock(const BackwardArguments<T>& a, unsigned char* shared)
@@ -130,7 +128,7 @@ class BackwardBlock {
     load_rows(tile_count_ - 1);
     load_states(tile_count_ - 1, 0, 0);
     commit_copies();
-    Pair next = {0, 0};
+    Quad next = {0, 0, 0, 0};
     read_entering(tile_count_ - 1, 0, next);
     int unit = 0;  // passes so far, over all tiles
     for (int i = tile_count_ - 1; i >= 0; --i) {
@@ -145,7 +143,7 @@ class BackwardBlock {
         widen_tile<Traits>(tiles_.B[unit % Traits::kStateStages], tiles_.wide_B);
         widen_tile<Traits>(tiles_.C[unit % Traits::kStateStages], tiles_.wide_C);
         __syncthreads();
-        Pair entering = {next[0], next[1]};
+        Quad entering = {next[0], next[1], next[2], next[3]};
         load_next(i, pass, unit, next);
         load_pass(pass);
         const unsigned resets = resets_of(i);
@@ -189,7 +187,7 @@ class BackwardBlock {
         walk_start(resets == 0 ? Traits::kTile : __ffs(static_cast<int>(resets)) - 1, sum_dt);
         bool alive = false;
 #pragma unroll
-        for (int k = 0; k < 2; ++k) {
+        for (int k = 0; k < 4; ++k) {
           alive =
               alive || (active_ && state(pass) + k < a_.n && exponents_.remaining(sum_dt, k) != 0);
         }
@@ -205,31 +203,31 @@ class BackwardBlock {
     unsigned resets;
   };
 
-  /// The first of the thread's two states in a pass.
+  /// The first of the thread's four states in a pass.
   __device__ int state(int pass) const {
-    return pass * Traits::kN + 2 * me_.part;
+    return pass * Traits::kN + 4 * me_.part;
   }
   /// Where the thread's channel is in a (b, count, d, n) array.
   __device__ std::int64_t states_at(std::int64_t count, std::int64_t index) const {
     return ((batch_ * count + index) * a_.channels + channel_) * a_.n;
   }
-  __device__ void read_pair(const float* channel, int pass, Pair& to) const {
+  __device__ void read_quad(const float* channel, int pass, Quad& to) const {
     const int first = state(pass);
-    if (a_.n % 2 == 0 && first < a_.n) {
-      const float2 two = *reinterpret_cast<const float2*>(channel + first);
-      to[0] = two.x, to[1] = two.y;
+    if (a_.n % 4 == 0 && first < a_.n) {
+      const float4 four = *reinterpret_cast<const float4*>(channel + first);
+      to[0] = four.x, to[1] = four.y, to[2] = four.z, to[3] = four.w;
     } else {
 #pragma unroll
-      for (int i = 0; i < 2; ++i) to[i] = first + i < a_.n ? channel[first + i] : 0.f;
+      for (int i = 0; i < 4; ++i) to[i] = first + i < a_.n ? channel[first + i] : 0.f;
     }
   }
-  __device__ void write_pair(float* channel, int pass, const Pair& from) const {
+  __device__ void write_quad(float* channel, int pass, const Quad& from) const {
     const int first = state(pass);
-    if (a_.n % 2 == 0 && first < a_.n) {
-      *reinterpret_cast<float2*>(channel + first) = make_float2(from[0], from[1]);
+    if (a_.n % 4 == 0 && first < a_.n) {
+      *reinterpret_cast<float4*>(channel + first) = make_float4(from[0], from[1], from[2], from[3]);
     } else {
 #pragma unroll
-      for (int i = 0; i < 2; ++i) {
+      for (int i = 0; i < 4; ++i) {
         if (first + i < a_.n) channel[first + i] = from[i];
       }
     }
@@ -246,59 +244,61 @@ class BackwardBlock {
   }
 
   __device__ void begin_pass(int pass) {
-    Pair A = {0, 0}, dh = {0, 0};
+    Quad A = {0, 0, 0, 0}, dh = {0, 0, 0, 0};
     if (active_) {
-      read_pair(a_.A + channel_ * a_.n, pass, A);
+      read_quad(a_.A + channel_ * a_.n, pass, A);
       if (!kFirst && segment_ + 1 < a_.segments) {
-        read_pair(a_.segment_dstates + states_at(a_.segments - 1, segment_), pass, dh);
+        read_quad(a_.segment_dstates + states_at(a_.segments - 1, segment_), pass, dh);
       } else if (!kFirst && a_.dfinal_state != nullptr) {
-        read_pair(a_.dfinal_state + states_at(1, 0), pass, dh);
+        read_quad(a_.dfinal_state + states_at(1, 0), pass, dh);
       }
     }
 #pragma unroll
-    for (int k = 0; k < 2; ++k) exponents_.set(k, A[k]), dh_[k] = dh[k], dA_[k] = 0;
+    for (int k = 0; k < 4; ++k) exponents_.set(k, A[k]), dh_[k] = dh[k], dA_[k] = 0;
     save_pass(pass);
-    memory_[pass].exponents[threadIdx.x] = make_float2(exponents_.value[0], exponents_.value[1]);
+    memory_[pass].exponents[threadIdx.x] = make_float4(exponents_.value[0], exponents_.value[1],
+                                                       exponents_.value[2], exponents_.value[3]);
   }
   __device__ void load_pass(int pass) {
-    const float2 dh = memory_[pass].dh[threadIdx.x], dA = memory_[pass].dA[threadIdx.x],
+    const float4 dh = memory_[pass].dh[threadIdx.x], dA = memory_[pass].dA[threadIdx.x],
                  x = memory_[pass].exponents[threadIdx.x];
-    dh_[0] = dh.x, dh_[1] = dh.y;
-    dA_[0] = dA.x, dA_[1] = dA.y;
+    dh_[0] = dh.x, dh_[1] = dh.y, dh_[2] = dh.z, dh_[3] = dh.w;
+    dA_[0] = dA.x, dA_[1] = dA.y, dA_[2] = dA.z, dA_[3] = dA.w;
     exponents_.value[0] = x.x, exponents_.value[1] = x.y;
+    exponents_.value[2] = x.z, exponents_.value[3] = x.w;
   }
   __device__ void save_pass(int pass) {
-    memory_[pass].dh[threadIdx.x] = make_float2(dh_[0], dh_[1]);
-    memory_[pass].dA[threadIdx.x] = make_float2(dA_[0], dA_[1]);
+    memory_[pass].dh[threadIdx.x] = make_float4(dh_[0], dh_[1], dh_[2], dh_[3]);
+    memory_[pass].dA[threadIdx.x] = make_float4(dA_[0], dA_[1], dA_[2], dA_[3]);
   }
   __device__ void end_pass(int pass) {
     load_pass(pass);
     if (!active_) return;
-    write_pair(a_.dA_sums + states_at(a_.segments, segment_), pass, dA_);
+    write_quad(a_.dA_sums + states_at(a_.segments, segment_), pass, dA_);
     if (segment_ > 0 || a_.dstate == nullptr) return;
     float* to = a_.dstate + states_at(1, 0);
     if (a_.dstate_accumulates) {
-      Pair before;
-      read_pair(to, pass, before);
+      Quad before;
+      read_quad(to, pass, before);
 #pragma unroll
-      for (int k = 0; k < 2; ++k) dh_[k] += before[k];
+      for (int k = 0; k < 4; ++k) dh_[k] += before[k];
     }
-    write_pair(to, pass, dh_);
+    write_quad(to, pass, dh_);
   }
   __device__ void write_start(int pass, SumOf<T> sum_dt, bool cut) {
     if (!active_) return;
-    Pair decay;
+    Quad decay;
 #pragma unroll
-    for (int k = 0; k < 2; ++k) decay[k] = cut ? 0.f : exponents_.remaining(sum_dt, k);
+    for (int k = 0; k < 4; ++k) decay[k] = cut ? 0.f : exponents_.remaining(sum_dt, k);
     if (segment_ + 1 == a_.segments && a_.dfinal_state != nullptr && !cut) {
-      Pair last;
-      read_pair(a_.dfinal_state + states_at(1, 0), pass, last);
+      Quad last;
+      read_quad(a_.dfinal_state + states_at(1, 0), pass, last);
 #pragma unroll
-      for (int k = 0; k < 2; ++k) dh_[k] = fmaf(decay[k], last[k], dh_[k]);
+      for (int k = 0; k < 4; ++k) dh_[k] = fmaf(decay[k], last[k], dh_[k]);
     }
     const std::int64_t at = states_at(a_.segments - 1, segment_ - 1);
-    write_pair(a_.segment_dstates + at, pass, dh_);
-    write_pair(a_.segment_decays + at, pass, decay);
+    write_quad(a_.segment_dstates + at, pass, dh_);
+    write_quad(a_.segment_decays + at, pass, decay);
   }
 
   __device__ void place_rows() {
@@ -334,11 +334,8 @@ class BackwardBlock {
       case 2:
         if (a_.z.data != nullptr) load(tiles_.z[stage], tiles_.z_rows);
         return;
-      case 3:
-        if (!kFirst) load(tiles_.u[stage], tiles_.u_rows);
-        return;
       default:
-        return;
+        if (!kFirst) load(tiles_.u[stage], tiles_.u_rows);
     }
   }
   /// B and C of a pass, one warp each.
@@ -348,11 +345,11 @@ class BackwardBlock {
           to, from.template tile<Traits::kTile>(tile) + pass * Traits::kN, from.row_stride,
           rows(tile), a_.n - pass * Traits::kN, a_.vector_states);
     };
-    if (threadIdx.x / 32 == 4) load(tiles_.C[stage], tiles_.C_rows);
-    if (threadIdx.x / 32 == 5 && !kFirst) load(tiles_.B[stage], tiles_.B_rows);
+    if (threadIdx.x / 32 == 0) load(tiles_.C[stage], tiles_.C_rows);
+    if (threadIdx.x / 32 == 2 && !kFirst) load(tiles_.B[stage], tiles_.B_rows);
   }
   /// What the pass after this one needs.
-  __device__ void load_next(int tile, int pass, int unit, Pair& next) {
+  __device__ void load_next(int tile, int pass, int unit, Quad& next) {
     const bool same_tile = pass + 1 < a_.passes;
     if (!same_tile && tile == 0) return;
     const int next_tile = same_tile ? tile : tile - 1, next_pass = same_tile ? pass + 1 : 0;
@@ -361,9 +358,9 @@ class BackwardBlock {
     commit_copies();
     read_entering(next_tile, next_pass, next);
   }
-  __device__ void read_entering(int tile, int pass, Pair& to) const {
+  __device__ void read_entering(int tile, int pass, Quad& to) const {
     if (!active_) return;
-    read_pair(a_.chunk_states + states_at(a_.tiles, first_tile_ + tile), pass, to);
+    read_quad(a_.chunk_states + states_at(a_.tiles, first_tile_ + tile), pass, to);
   }
 
   /// What is computed once per position and channel, two channels at a time. Positions beyond the
@@ -406,49 +403,44 @@ class BackwardBlock {
   __device__ static bool resets_at(unsigned resets, int t) {
     return (resets >> t & 1u) != 0;
   }
-  __device__ float2 two_of(const float* tile, int t) const {
-    return *reinterpret_cast<const float2*>(tile + t * Traits::kN + 2 * me_.part);
-  }
-  /// The position of a sub-block that this lane finishes (sum_over_parts gives the sums of
-  /// positions 0..3 to pairs of lanes; one of each pair takes those of positions 4..7 instead).
-  __device__ int own_position() const {
-    return me_.part % 2 * 4 + me_.part / 2;
+  __device__ float4 four_of(const float* tile, int t) const {
+    return *reinterpret_cast<const float4*>(tile + t * Traits::kN + 4 * me_.part);
   }
 
   /// h[t] from h[t-1].
   template <bool kResets>
-  __device__ void advance(int t, const Step& step, Pair& h, Pair& decays) const {
+  __device__ void advance(int t, const Step& step, Quad& h, Quad& decays) const {
     const float2 dts = *reinterpret_cast<const float2*>(&item_of(t));
     const bool reset = kResets && resets_at(step.resets, t);
-    const float2 B = two_of(tiles_.B_of(step.stage), t);
-    const float b[2] = {B.x, B.y};
+    const float4 B = four_of(tiles_.B_of(step.stage), t);
+    const float b[4] = {B.x, B.y, B.z, B.w};
 #pragma unroll
-    for (int k = 0; k < 2; ++k) {
+    for (int k = 0; k < 4; ++k) {
       decays[k] = exponents_.decay(dts.x, k);
       h[k] = fmaf(decays[k], reset ? 0.f : h[k], dts.y * b[k]);
     }
   }
 
   template <bool kResets>
-  __device__ void walk(const Step& step, const Pair& entering) {
+  __device__ void walk(const Step& step, const Quad& entering) {
     // The states that enter sub-blocks 1, 2, ...; each thread reads back only what it wrote itself.
-    Pair h = {entering[0], entering[1]}, decays;
+    Quad h = {entering[0], entering[1], entering[2], entering[3]}, decays;
 #pragma unroll 1
     for (int sub = 0; sub + 1 < Traits::kSubs; ++sub) {
 #pragma unroll
       for (int s = 0; s < Traits::kSub; ++s) {
         advance<kResets>(sub * Traits::kSub + s, step, h, decays);
       }
-      tiles_.entering[sub][threadIdx.x] = make_float2(h[0], h[1]);
+      tiles_.entering[sub][threadIdx.x] = make_float4(h[0], h[1], h[2], h[3]);
     }
 #pragma unroll 1
     for (int sub = Traits::kSubs - 1; sub >= 0; --sub) {
       if (sub > 0) {
-        const float2 two = tiles_.entering[sub - 1][threadIdx.x];
-        h[0] = two.x, h[1] = two.y;
+        const float4 four = tiles_.entering[sub - 1][threadIdx.x];
+        h[0] = four.x, h[1] = four.y, h[2] = four.z, h[3] = four.w;
       } else {
 #pragma unroll
-        for (int k = 0; k < 2; ++k) h[k] = entering[k];
+        for (int k = 0; k < 4; ++k) h[k] = entering[k];
       }
       walk_back<kResets>(sub, step, h);
       if (sub * Traits::kSub % Traits::kFlush != 0) continue;
@@ -459,55 +451,45 @@ class BackwardBlock {
 
   /// The sub-block's states, and back through it.
   template <bool kResets>
-  __device__ void walk_back(int sub, const Step& step, const Pair& entering) {
+  __device__ void walk_back(int sub, const Step& step, const Quad& entering) {
     constexpr int kSub = Traits::kSub;
-    float h[kSub + 1][2], decays[kSub][2];  // h[s] enters position s of the sub-block
+    float h[kSub + 1][4], decays[kSub][4];  // h[s] enters position s of the sub-block
 #pragma unroll
-    for (int k = 0; k < 2; ++k) h[0][k] = entering[k];
+    for (int k = 0; k < 4; ++k) h[0][k] = entering[k];
 #pragma unroll
     for (int s = 0; s < kSub; ++s) {
 #pragma unroll
-      for (int k = 0; k < 2; ++k) h[s + 1][k] = h[s][k];
+      for (int k = 0; k < 4; ++k) h[s + 1][k] = h[s][k];
       advance<kResets>(sub * kSub + s, step, h[s + 1], decays[s]);
     }
-    float own_B = 0, own_A = 0, own_y = 0;  // sums over states of this lane's position
+    float sum_B[kSub] = {}, sum_A[kSub] = {}, sum_y[kSub] = {};
 #pragma unroll
-    for (int half = 1; half >= 0; --half) {
-      float sum_B[4] = {}, sum_A[4] = {}, sum_y[4] = {};
+    for (int s = kSub - 1; s >= 0; --s) {
+      const int t = sub * kSub + s;
+      const float4 item = item_of(t);
+      const float dt = item.x, dtu = item.y, g = item.z;
+      const bool reset = kResets && resets_at(step.resets, t);
+      const float4 B4 = four_of(tiles_.B_of(step.stage), t);
+      const float4 C4 = four_of(tiles_.C_of(step.stage), t);
+      const float B[4] = {B4.x, B4.y, B4.z, B4.w}, C[4] = {C4.x, C4.y, C4.z, C4.w};
+      float products[8];  // dB, dC
 #pragma unroll
-      for (int s = 4 * half + 3; s >= 4 * half; --s) {
-        const int t = sub * kSub + s;
-        const float4 item = item_of(t);
-        const float dt = item.x, dtu = item.y, g = item.z;
-        const bool reset = kResets && resets_at(step.resets, t);
-        const float2 B2 = two_of(tiles_.B_of(step.stage), t);
-        const float2 C2 = two_of(tiles_.C_of(step.stage), t);
-        const float B[2] = {B2.x, B2.y}, C[2] = {C2.x, C2.y};
-        float products[4];  // dB, dC
-#pragma unroll
-        for (int k = 0; k < 2; ++k) {
-          const float dh = fmaf(C[k], g, dh_[k]);
-          products[k] = dtu * dh;
-          products[2 + k] = g * h[s + 1][k];
-          sum_y[s % 4] = fmaf(C[k], h[s + 1][k], sum_y[s % 4]);
-          sum_B[s % 4] = fmaf(B[k], dh, sum_B[s % 4]);
-          dh_[k] = reset ? 0.f : decays[s][k] * dh;
-          const float q = dh_[k] * (reset ? 0.f : h[s][k]);
-          sum_A[s % 4] = fmaf(exponents_.value[k], q, sum_A[s % 4]);
-          dA_[k] = fmaf(dt, q, dA_[k]);
-        }
-        channel_sums_.add(products, tiles_.sums[sub % 2][threadIdx.x / 32][s]);
+      for (int k = 0; k < 4; ++k) {
+        const float dh = fmaf(C[k], g, dh_[k]);
+        products[k] = dtu * dh;
+        products[4 + k] = g * h[s + 1][k];
+        sum_y[s] = fmaf(C[k], h[s + 1][k], sum_y[s]);
+        sum_B[s] = fmaf(B[k], dh, sum_B[s]);
+        dh_[k] = reset ? 0.f : decays[s][k] * dh;
+        const float q = dh_[k] * (reset ? 0.f : h[s][k]);
+        sum_A[s] = fmaf(exponents_.value[k], q, sum_A[s]);
+        dA_[k] = fmaf(dt, q, dA_[k]);
       }
-      const float B = sum_over_parts<Traits>(sum_B), A = sum_over_parts<Traits>(sum_A),
-                  y = sum_over_parts<Traits>(sum_y);
-      if (half == 1) {
-        own_B = B, own_A = A, own_y = y;
-      } else {
-        const bool late = me_.part % 2 != 0;
-        own_B = late ? own_B : B, own_A = late ? own_A : A, own_y = late ? own_y : y;
-      }
+      const int flush = t / Traits::kFlush % 2;
+      channel_sums_.add(products, tiles_.sums[flush][threadIdx.x / 32][t % Traits::kFlush]);
     }
-    finish(sub * kSub + own_position(), step, own_B, own_A, own_y);
+    finish(sub * kSub + me_.own_step(), step, sum_over_parts<Traits>(sum_B),
+           sum_over_parts<Traits>(sum_A), sum_over_parts<Traits>(sum_y));
   }
 
   /// du, ddelta and dz of one position and channel, from the sums over its states.
@@ -524,7 +506,7 @@ class BackwardBlock {
     const int stage = step.tile % Traits::kStages, at = t * Traits::kRow + me_.channel;
     const float4 item = item_of(t);
     const float u = to_float(tiles_.u[stage][at]);
-    const float ddelta = fmaf(Exponents<T, 2>::kScale, sum_A, sum_B * u) *
+    const float ddelta = fmaf(Exponents<T, 4>::kScale, sum_A, sum_B * u) *
                          tiles_.slopes[t * Traits::kChannels + me_.channel];
     dD_ = fmaf(item.z, u, dD_);
     dbias_ += t < rows(step.tile) ? ddelta : 0.f;
@@ -540,10 +522,10 @@ class BackwardBlock {
     float* to = a_.group_sums + (row * a_.channel_tiles + tile_of_channels_) * width +
                 step.pass * Traits::kN;
     const std::int64_t stride = a_.channel_tiles * width;
-    constexpr int kPairs = Traits::kSums / 4;
-    const int s = static_cast<int>(threadIdx.x) / kPairs;
+    constexpr int kQuads = Traits::kSums / 4;
+    const int s = static_cast<int>(threadIdx.x) / kQuads;
     if (s >= Traits::kFlush || s >= count) return;
-    const int at = static_cast<int>(threadIdx.x) % kPairs * 4;
+    const int at = static_cast<int>(threadIdx.x) % kQuads * 4;
     const auto& sums = tiles_.sums[flush % 2];
     float4 sum = *reinterpret_cast<const float4*>(&sums[0][s][at]);
 #pragma unroll
@@ -560,7 +542,7 @@ class BackwardBlock {
     } else {
       const float four[4] = {sum.x, sum.y, sum.z, sum.w};
 #pragma unroll
-      for (int k = 0; k < 2; ++k) {
+      for (int k = 0; k < 4; ++k) {
         if (k < left) to[k] = four[k];
       }
     }
@@ -571,12 +553,11 @@ class BackwardBlock {
   __device__ void walk_start(int end, SumOf<T>& sum_dt) {
 #pragma unroll 4
     for (int t = 0; t < end; ++t) {
-      const float4 item = item_of(t);
-      const float2 C2 = two_of(tiles_.C_of(0), t);
-      const float C[2] = {C2.x, C2.y};
+      const float4 item = item_of(t), C4 = four_of(tiles_.C_of(0), t);
+      const float C[4] = {C4.x, C4.y, C4.z, C4.w};
       sum_dt += item.x;
 #pragma unroll
-      for (int k = 0; k < 2; ++k) {
+      for (int k = 0; k < 4; ++k) {
         dh_[k] = fmaf(exponents_.remaining(sum_dt, k), C[k] * item.z, dh_[k]);
       }
     }
@@ -625,8 +606,8 @@ class BackwardBlock {
   float D_, limit_, dD_ = 0, dbias_ = 0;
   float2 prepared_bias_ = {0, 0};  // of the two channels that this thread prepares
   // of the present pass
-  Exponents<T, 2> exponents_;
-  Pair dA_, dh_;
+  Exponents<T, 4> exponents_;
+  Quad dA_, dh_;
   ChannelSums channel_sums_;
 };
 
