@@ -202,13 +202,29 @@ struct Exponents {
   }
 };
 
-/// e^x; of bf16 to 2 units in the last place of f32.
+/// sum += a b, one of thousands of terms that grow ever smaller. In f32 what the additions `lost`
+/// is made good (Kahan): a loop over the states has no such sum, its roundings decay with the
+/// state.
+template <class T>
+__device__ inline void add_to_long_sum(float a, float b, float& sum, float& lost) {
+  if constexpr (sizeof(T) == 4) {
+    const float term = fmaf(a, b, -lost), before = sum;
+    sum = before + term;
+    lost = (sum - before) - term;
+  } else {
+    sum = fmaf(a, b, sum);
+  }
+}
+
+/// e^x for x <= 0 or of moderate size; in f32 the rounding of x log2 e is made good.
 template <class T>
 __device__ inline float exponential(float x) {
+  const float y = x * kLog2E;
   if constexpr (sizeof(T) == 4) {
-    return expf(x);
+    const float e = exp2_fast(y);
+    return fmaf(e, kLn2 * fmaf(x, kLog2E, -y), e);
   } else {
-    return exp2_fast(x * kLog2E);
+    return exp2_fast(y);
   }
 }
 

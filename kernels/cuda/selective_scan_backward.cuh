@@ -171,6 +171,7 @@ class BackwardBlock {
       load_pass(pass);
 #pragma unroll
       for (float& x : dh_) x = 0;
+      Quad lost = {};
       SumOf<T> sum_dt = 0;
       bool cut = false;  // what follows does not count
       for (int i = 0; i < tile_count_ && !cut; ++i) {
@@ -184,7 +185,7 @@ class BackwardBlock {
         widen_tile<Traits>(tiles_.C[0], tiles_.wide_C);
         __syncthreads();
         const unsigned resets = resets_of(i);
-        walk_start(resets == 0 ? Traits::kTile : __ffs(static_cast<int>(resets)) - 1, sum_dt);
+        walk_start(resets == 0 ? Traits::kTile : __ffs(static_cast<int>(resets)) - 1, sum_dt, lost);
         bool alive = false;
 #pragma unroll
         for (int k = 0; k < 4; ++k) {
@@ -550,7 +551,7 @@ class BackwardBlock {
 
   /// Positions [0, end) of a tile: adds exp(A sum_dt) C g, sum_dt being the sum of dt from the
   /// start of the segment to the position.
-  __device__ void walk_start(int end, SumOf<T>& sum_dt) {
+  __device__ void walk_start(int end, SumOf<T>& sum_dt, Quad& lost) {
 #pragma unroll 4
     for (int t = 0; t < end; ++t) {
       const float4 item = item_of(t), C4 = four_of(tiles_.C_of(0), t);
@@ -558,7 +559,7 @@ class BackwardBlock {
       sum_dt += item.x;
 #pragma unroll
       for (int k = 0; k < 4; ++k) {
-        dh_[k] = fmaf(exponents_.remaining(sum_dt, k), C[k] * item.z, dh_[k]);
+        add_to_long_sum<T>(exponents_.remaining(sum_dt, k), C[k] * item.z, dh_[k], lost[k]);
       }
     }
   }

@@ -148,6 +148,7 @@ class ForwardBlock {
   __device__ void run_end() {
 #pragma unroll
     for (float& h : h_) h = 0;
+    float lost[Traits::kStates] = {};
     SumOf<T> sum_dt = 0;
     bool cut = false;  // nothing from before counts
     load(tile_count_ - 1);
@@ -163,7 +164,7 @@ class ForwardBlock {
       for (int chunk = kChunks - 1; chunk >= 0 && resets == 0; --chunk) {
         resets = resets_of(i, chunk);
         walk_end(chunk * kScanTile, stage, resets == 0 ? 0 : 31 - __clz(static_cast<int>(resets)),
-                 sum_dt);
+                 sum_dt, lost);
       }
       bool alive = false;
 #pragma unroll
@@ -338,7 +339,8 @@ class ForwardBlock {
 
   /// Positions of a chunk from its end to its `first` one: adds exp(A sum_dt) dt u B, sum_dt being
   /// the sum of dt from the position to the end of the segment.
-  __device__ void walk_end(int begin, int stage, int first, SumOf<T>& sum_dt) {
+  __device__ void walk_end(int begin, int stage, int first, SumOf<T>& sum_dt,
+                           float (&lost)[Traits::kStates]) {
 #pragma unroll 4
     for (int t = begin + kScanTile - 1; t >= begin + first; --t) {
       const float2 pair = tiles_.pairs[t * Traits::kChannels + me_.channel];
@@ -349,8 +351,8 @@ class ForwardBlock {
         const float b[4] = {B.x, B.y, B.z, B.w};
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-          float& h = h_[4 * j + i];
-          h = fmaf(exponents_.remaining(sum_dt, 4 * j + i), pair.y * b[i], h);
+          const int k = 4 * j + i;
+          add_to_long_sum<T>(exponents_.remaining(sum_dt, k), pair.y * b[i], h_[k], lost[k]);
         }
       }
       sum_dt += pair.x;
