@@ -6,6 +6,7 @@
 // the second carries the label gpu and is skipped where there is none. The body puts its tensors on
 // test_device() (the helpers of tests/kernels/tensors.h do) and loops over test_dtypes().
 #pragma once
+#include <string_view>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -48,6 +49,11 @@ inline std::vector<DType> test_dtypes() {
   return on_gpu() ? std::vector{DType::F32, DType::BF16} : std::vector{DType::F64, DType::F32};
 }
 
+inline bool is_labelled_gpu() {
+  const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+  return std::string_view(test->test_suite_name()).starts_with("Gpu");
+}
+
 /// The spacing of numbers near 1, halved: the largest relative error of one rounding.
 inline double rounding_of(DType t) {
   return t == DType::F64 ? 0x1p-53 : t == DType::F32 ? 0x1p-24 : 0x1p-8;
@@ -55,7 +61,10 @@ inline double rounding_of(DType t) {
 
 }  // namespace krait::testing
 
-#define KRAIT_SKIP_WITHOUT_GPU() \
+/// For a test of a suite Gpu..., which is what gives it the label: any other would be skipped here
+/// and left out there, and never run.
+#define KRAIT_SKIP_WITHOUT_GPU()                                               \
+  ASSERT_TRUE(::krait::testing::is_labelled_gpu()) << "name the suite Gpu..."; \
   if (::krait::cuda_device_count() == 0) GTEST_SKIP() << "no CUDA device is here"
 
 #define DEVICE_TEST(suite, name)                                                  \

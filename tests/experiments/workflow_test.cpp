@@ -157,7 +157,8 @@ TEST_F(Workflow, BenchStepMeasuresASmallModel) {
   expect_one_error_line(run_krait({"bench", "step", "--device", "cpu", "--dtype", "bf16"}), 64);
 }
 
-TEST_F(Workflow, OnAGpuARunInBf16IsTrainedEvaluatedContinuedAndMeasured) {
+using GpuWorkflow = Workflow;
+TEST_F(GpuWorkflow, ARunInBf16IsTrainedEvaluatedContinuedAndMeasured) {
   KRAIT_SKIP_WITHOUT_GPU();
   const std::string run = "run.directory=" + at("gpu");
   const BinaryResult trained = run_krait({"train", at("c.yaml"), run, "--device", "cuda",

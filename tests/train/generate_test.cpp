@@ -50,7 +50,8 @@ TEST_F(Generate, IsWhatWholeForwardPassesAndTheSamplerGive) {
   }
 }
 
-TEST_F(Generate, OnTheGpuAGreedyTextIsThatOfTheCpu) {
+using GpuGenerate = Generate;
+TEST_F(GpuGenerate, AGreedyTextIsThatOfTheCpu) {
   KRAIT_SKIP_WITHOUT_GPU();
   const std::vector<std::int32_t> prompt = random_tokens(13, 19, 1);
   GenerateOptions o{.max_tokens = 30, .sampling = {.temperature = 0}, .prefill_length = 5};

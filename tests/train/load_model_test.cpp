@@ -89,7 +89,8 @@ TEST_F(LoadModel, ReadsIntoAnotherDtype) {
   }
 }
 
-TEST_F(LoadModel, ReadsOntoTheGpuInAnyPrecisionThatItHas) {
+using GpuLoadModel = LoadModel;
+TEST_F(GpuLoadModel, ReadsInAnyPrecisionThatTheGpuHas) {
   KRAIT_SKIP_WITHOUT_GPU();
   save(1);
   using Precision = Config::Train::Precision;
