@@ -53,6 +53,7 @@ class CachingAllocator {
   /// `bytes` as passed to allocate.
   void deallocate(void* pointer, std::size_t bytes) noexcept;
 
+  AllocatorMode mode() const { return mode_; }
   AllocatorStatistics statistics() const;
   void reset_peak();
   /// Gives every cached block back to the source.
