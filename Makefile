@@ -52,7 +52,7 @@ tsan: dependencies  ## loader and thread pool under the thread sanitizer
 	ctest --preset tsan --parallel $(JOBS)
 
 clean:  ## remove everything that was built; runs/ stays
-	rm -rf $(BUILD) build-debug build-ci build-asan build-tsan build-portable build-cuda build-cuda-architectures
+	rm -rf $(BUILD) build-debug build-ci build-asan build-tsan build-fuzz build-portable build-cuda build-cuda-architectures
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-20s %s\n", $$1, $$2}'

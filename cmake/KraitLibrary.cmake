@@ -26,8 +26,13 @@ function(krait_options target)
   elseif(KRAIT_SANITIZE STREQUAL "thread")
     target_compile_options(${target} PRIVATE -fsanitize=thread -fno-omit-frame-pointer -g1)
     target_link_options(${target} PUBLIC -fsanitize=thread)
+  elseif(KRAIT_SANITIZE STREQUAL "fuzzer")  # clang's libFuzzer, with the address sanitizer
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link,address,undefined
+                           -fno-sanitize-recover=all -fno-omit-frame-pointer -g1)
+    target_link_options(${target} PUBLIC -fsanitize=address,undefined)
   elseif(KRAIT_SANITIZE)
-    message(FATAL_ERROR "KRAIT_SANITIZE must be empty, address or thread, got ${KRAIT_SANITIZE}.")
+    message(FATAL_ERROR "KRAIT_SANITIZE must be empty, address, thread or fuzzer, "
+                        "got ${KRAIT_SANITIZE}.")
   endif()
 endfunction()
 
