@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <utility>
 
 #include "core/error.h"
 
@@ -26,6 +27,9 @@ class HostMemory final : public MemorySource {
     std::free(pointer);
   }
 };
+
+/// Where this thread's allocations go, when not to the cache.
+thread_local ReservedBlocks* open_reserve = nullptr;
 
 }  // namespace
 
@@ -52,30 +56,46 @@ std::size_t CachingAllocator::block_size(std::size_t bytes) const {
 void CachingAllocator::release_cache() noexcept {
   for (auto& [size, blocks] : cache_) {
     for (void* p : blocks) source_->release(p, size);
+    statistics_.cached -= size * blocks.size();
     blocks.clear();
   }
-  statistics_.cached = 0;
+}
+
+/// A block of `blocks`, or null.
+void* CachingAllocator::take(Blocks& blocks, std::size_t size) {
+  auto& own = blocks[size];
+  if (own.empty()) return nullptr;
+  void* pointer = own.back();
+  own.pop_back();
+  statistics_.cached -= size;
+  return pointer;
+}
+
+/// A new block. `bytes` is what was asked for.
+void* CachingAllocator::acquire(std::size_t size, std::size_t bytes) {
+  ++statistics_.driver_calls;
+  void* pointer = source_->acquire(size);
+  if (pointer == nullptr) {
+    release_cache();
+    pointer = source_->acquire(size);
+  }
+  KRAIT_CHECK(Io, pointer != nullptr, "[allocator] cannot allocate ", bytes, " bytes; ",
+              statistics_.active,
+              " are in use. Use a smaller batch (train.accumulation cuts one into parts), "
+              "train.recompute=blocks or a smaller model.");
+  return pointer;
 }
 
 void* CachingAllocator::allocate(std::size_t bytes) {
   const std::size_t size = block_size(bytes);
+  ReservedBlocks* reserve =
+      open_reserve != nullptr && &open_reserve->allocator_ == this ? open_reserve : nullptr;
   const std::lock_guard lock(mutex_);
-  void* pointer = nullptr;
-  if (auto& blocks = cache_[size]; !blocks.empty()) {
-    pointer = blocks.back();
-    blocks.pop_back();
-    statistics_.cached -= size;
-  } else {
-    ++statistics_.driver_calls;
-    pointer = source_->acquire(size);
-    if (pointer == nullptr) {
-      release_cache();
-      pointer = source_->acquire(size);
-    }
-    KRAIT_CHECK(Io, pointer != nullptr, "[allocator] cannot allocate ", bytes, " bytes; ",
-                statistics_.active,
-                " are in use. Use a smaller batch (train.accumulation cuts one into parts), "
-                "train.recompute=blocks or a smaller model.");
+  void* pointer = reserve != nullptr ? take(reserve->free_, size) : nullptr;
+  if (pointer == nullptr) {
+    pointer = take(cache_, size);
+    if (pointer == nullptr) pointer = acquire(size, bytes);
+    if (reserve != nullptr) reserved_[pointer] = reserve;
   }
   // Cached blocks, and the tail of a block beyond the request, are off limits under ASan.
   ASAN_POISON_MEMORY_REGION(pointer, size);
@@ -92,8 +112,30 @@ void CachingAllocator::deallocate(void* pointer, std::size_t bytes) noexcept {
   statistics_.active -= size;
   if (mode_ == AllocatorMode::Exact) return source_->release(pointer, size);
   ASAN_POISON_MEMORY_REGION(pointer, size);
-  cache_[size].push_back(pointer);
+  const auto owner = reserved_.find(pointer);
+  (owner == reserved_.end() ? cache_ : owner->second->free_)[size].push_back(pointer);
   statistics_.cached += size;
+}
+
+ReservedBlocks::ReservedBlocks(CachingAllocator& allocator) : allocator_(allocator) {
+  KRAIT_REQUIRE(allocator.mode() == AllocatorMode::Caching,
+                "[ReservedBlocks] an allocator in Exact mode reuses nothing.");
+}
+
+ReservedBlocks::~ReservedBlocks() {
+  const std::lock_guard lock(allocator_.mutex_);
+  std::erase_if(allocator_.reserved_, [&](const auto& block) { return block.second == this; });
+  for (auto& [size, blocks] : free_) {
+    auto& cached = allocator_.cache_[size];
+    cached.insert(cached.end(), blocks.begin(), blocks.end());
+  }
+}
+
+ReservedBlocks::Scope::Scope(ReservedBlocks& blocks)
+    : previous_(std::exchange(open_reserve, &blocks)) {}
+
+ReservedBlocks::Scope::~Scope() {
+  open_reserve = previous_;
 }
 
 AllocatorStatistics CachingAllocator::statistics() const {

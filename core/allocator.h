@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 
 #include "core/device.h"
@@ -36,6 +37,8 @@ class MemorySource {
 /// written.
 enum class AllocatorMode : std::uint8_t { Caching, Exact };
 
+class ReservedBlocks;
+
 /// Thread-safe. Size classes are spaced 1/8 of a power of two apart: at most 12.5 % is lost.
 class CachingAllocator {
  public:
@@ -63,14 +66,48 @@ class CachingAllocator {
   static std::size_t size_class(std::size_t bytes);
 
  private:
+  friend class ReservedBlocks;
+  using Blocks = std::map<std::size_t, std::vector<void*>>;  // by size class
+
   std::size_t block_size(std::size_t bytes) const;
+  void* take(Blocks& blocks, std::size_t size);
+  void* acquire(std::size_t size, std::size_t bytes);
   void release_cache() noexcept;
 
   std::unique_ptr<MemorySource> source_;
   AllocatorMode mode_;
   mutable std::mutex mutex_;
-  std::map<std::size_t, std::vector<void*>> cache_;  // by size class
+  Blocks cache_;
+  std::unordered_map<void*, ReservedBlocks*> reserved_;  // of the blocks that are
   AllocatorStatistics statistics_;
+};
+
+/// Blocks that recorded work keeps for itself (core/graph.h): they are used again and again by what
+/// is recorded, and by nobody else until the object goes. Not in Exact mode.
+class ReservedBlocks {
+ public:
+  explicit ReservedBlocks(CachingAllocator& allocator);
+  /// Blocks that are still in use stay so, and go to the cache when they are given back.
+  ~ReservedBlocks();
+  ReservedBlocks(const ReservedBlocks&) = delete;
+  ReservedBlocks& operator=(const ReservedBlocks&) = delete;
+
+  /// While it is open, what this thread allocates from the allocator becomes reserved.
+  class Scope {
+   public:
+    explicit Scope(ReservedBlocks& blocks);
+    ~Scope();
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    ReservedBlocks* previous_;
+  };
+
+ private:
+  friend class CachingAllocator;
+  CachingAllocator& allocator_;
+  CachingAllocator::Blocks free_;
 };
 
 /// The process-wide allocator of a device. On a GPU it is ordered by the device's compute stream: a

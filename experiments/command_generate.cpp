@@ -4,8 +4,10 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -19,71 +21,149 @@
 namespace krait {
 namespace {
 
+using nlohmann::ordered_json;
+
 struct CommandOptions {
-  std::string model, prompt, prompt_file, json;
+  std::string model, prompt_file, prompts_file, json;
+  std::vector<std::string> prompts;
   CheckpointWeights weights = CheckpointWeights::Trained;
-  bool has_prompt = false;
   GenerateOptions generate;
   Config::Run::Device device = Config::Run::Device::Auto;
   std::optional<Config::Train::Precision> precision;
   int threads = 0;
 };
 
-std::string read_prompt(const CommandOptions& o) {
-  KRAIT_CHECK(Usage, !o.has_prompt || o.prompt_file.empty(),
-              "give either --prompt or --prompt-file, not both.");
-  if (o.has_prompt) return o.prompt;
-  if (!o.prompt_file.empty()) return read_file(o.prompt_file);
-  return {std::istreambuf_iterator<char>(std::cin), {}};
+/// One prompt a line: a JSON string, or an object with a string `prompt`.
+std::vector<std::string> read_prompts(const std::string& path) {
+  std::vector<std::string> prompts;
+  std::istringstream lines(read_file(path));
+  std::string line;
+  for (std::uint64_t number = 1; std::getline(lines, line); ++number) {
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    auto json = nlohmann::json::parse(line, nullptr, false);
+    if (json.is_object() && json.contains("prompt")) json = nlohmann::json(json["prompt"]);
+    KRAIT_CHECK(BadData, json.is_string(), path, ":", number,
+                ": the line is neither a JSON string nor an object with a string \"prompt\"; "
+                "correct or remove it.");
+    prompts.push_back(json.get<std::string>());
+  }
+  KRAIT_CHECK(BadData, !prompts.empty(), "there is no prompt in '", path, "'.");
+  return prompts;
+}
+
+std::vector<std::string> prompts_of(const CommandOptions& o) {
+  const int sources = !o.prompts.empty() + !o.prompt_file.empty() + !o.prompts_file.empty();
+  KRAIT_CHECK(Usage, sources <= 1, "give one of --prompt, --prompt-file and --prompts.");
+  if (!o.prompts.empty()) return o.prompts;
+  if (!o.prompt_file.empty()) return {read_file(o.prompt_file)};
+  if (!o.prompts_file.empty()) return read_prompts(o.prompts_file);
+  return {{std::istreambuf_iterator<char>(std::cin), {}}};
+}
+
+ordered_json to_json(const std::string& prompt, const GeneratedText& text) {
+  return {{"prompt", prompt},
+          {"text", text.text},
+          {"tokens", text.tokens},
+          {"n_tokens", text.tokens.size()},
+          {"finish_reason", name_of(text.finish)}};
+}
+
+ordered_json report_of(const CommandOptions& o, const LoadedModel& loaded, Device device) {
+  const SamplingOptions& sampling = o.generate.sampling;
+  return {{"max_tokens", o.generate.max_tokens},
+          {"temperature", sampling.temperature},
+          {"top_k", sampling.top_k},
+          {"top_p", sampling.top_p},
+          {"min_p", sampling.min_p},
+          {"repetition_penalty", sampling.repetition_penalty},
+          {"stop", o.generate.stop},
+          {"seed", o.generate.seed},
+          {"dtype", choice_name(loaded.precision)},
+          {"device", describe_device(device)},
+          {"model", loaded.path.string()},
+          {"step", loaded.step}};
+}
+
+/// Prints one text as it comes.
+std::vector<GeneratedText> stream(const LoadedModel& loaded,
+                                  const std::vector<std::string>& prompts,
+                                  const GenerateOptions& options) {
+  std::cout << prompts.front() << std::flush;
+  auto texts = generate(*loaded.model, *loaded.tokenizer, prompts, options,
+                        [](std::size_t, std::string_view s) { std::cout << s << std::flush; });
+  std::cout << '\n';
+  return texts;
+}
+
+/// A JSON object a line for each of several.
+std::vector<GeneratedText> print_all(const LoadedModel& loaded,
+                                     const std::vector<std::string>& prompts,
+                                     const GenerateOptions& options) {
+  auto texts = generate(*loaded.model, *loaded.tokenizer, prompts, options);
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    std::cout << to_json(prompts[i], texts[i])
+                     .dump(-1, ' ', false, ordered_json::error_handler_t::replace)
+              << '\n';
+  }
+  return texts;
 }
 
 void run_generate(const CommandOptions& o) {
-  check_sampling(o.generate.sampling);
+  check_generate(o.generate);
   use_threads(o.threads);
   const Device device = resolve_device(o.device, o.precision);
   const LoadedModel loaded =
       load_model(o.model, {.weights = o.weights, .precision = o.precision, .device = device});
   const ContextScope scope(precision_context(device, loaded.precision));
-  const std::string prompt = read_prompt(o);
-  std::cout << prompt << std::flush;
-  const GeneratedText result =
-      generate(*loaded.model, *loaded.tokenizer, prompt, o.generate,
-               [](std::string_view text) { std::cout << text << std::flush; });
-  std::cout << '\n';
-  const SamplingOptions& sampling = o.generate.sampling;
-  write_json(o.json, {{"prompt", prompt},
-                      {"text", result.text},
-                      {"tokens", result.tokens},
-                      {"n_tokens", result.tokens.size()},
-                      {"ended", result.ended},
-                      {"temperature", sampling.temperature},
-                      {"top_k", sampling.top_k},
-                      {"top_p", sampling.top_p},
-                      {"seed", o.generate.seed},
-                      {"dtype", choice_name(loaded.precision)},
-                      {"device", describe_device(device)},
-                      {"model", loaded.path.string()},
-                      {"step", loaded.step}});
+  const std::vector<std::string> prompts = prompts_of(o);
+  const bool one = prompts.size() == 1 && o.prompts_file.empty();
+  const auto texts = (one ? stream : print_all)(loaded, prompts, o.generate);
+
+  ordered_json report;
+  if (one) report = to_json(prompts[0], texts[0]);
+  report.update(report_of(o, loaded, device));
+  for (std::size_t i = 0; !one && i < texts.size(); ++i) {
+    report["texts"].push_back(to_json(prompts[i], texts[i]));
+  }
+  write_json(o.json, report);
+}
+
+void add_prompt_options(CLI::App& command, CommandOptions& o) {
+  command
+      .add_option("--prompt", o.prompts,
+                  "The text to continue, several times for several; default: what standard input "
+                  "holds; an empty one starts a document")
+      ->type_name("TEXT")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command.add_option("--prompt-file", o.prompt_file, "A file with the prompt")->type_name("FILE");
+  command
+      .add_option("--prompts", o.prompts_file,
+                  "Many prompts: a file with a JSON string, or an object with \"prompt\", a line")
+      ->type_name("FILE");
+  command.add_option("--max-tokens", o.generate.max_tokens, "Stop after so many new tokens")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command
+      .add_option("--stop", o.generate.stop,
+                  "End a text before this string; may be given several times")
+      ->type_name("TEXT")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command.add_option("--batch", o.generate.batch, "Prompts that are continued side by side")
+      ->type_name("N")
+      ->capture_default_str();
 }
 
 void add_generate_command(CLI::App& app) {
   const auto o = std::make_shared<CommandOptions>();
   CLI::App* command =
-      app.add_subcommand("generate", "Continue a text: prints the prompt and what follows it");
+      app.add_subcommand("generate", "Continue texts: prints a prompt and what follows it");
   command->add_option("--model", o->model, "A checkpoint, or a run, whose newest one is taken")
       ->type_name("DIR")
       ->required();
-  const CLI::Option* prompt =
-      command
-          ->add_option("--prompt", o->prompt,
-                       "The text to continue; default: what standard input holds; an empty one "
-                       "starts a document")
-          ->type_name("TEXT");
-  command->add_option("--prompt-file", o->prompt_file, "A file with the prompt")->type_name("FILE");
-  command->add_option("--max-tokens", o->generate.max_tokens, "Stop after so many new tokens")
-      ->type_name("N")
-      ->check(CLI::NonNegativeNumber)
-      ->capture_default_str();
+  add_prompt_options(*command, *o);
   SamplingOptions& sampling = o->generate.sampling;
   const auto temperature =
       command
@@ -103,6 +183,16 @@ void add_generate_command(CLI::App& app) {
                    "Only the most likely tokens that reach probability P together")
       ->type_name("P")
       ->capture_default_str();
+  command
+      ->add_option("--min-p", sampling.min_p,
+                   "Only tokens at least P times as likely as the most likely one")
+      ->type_name("P")
+      ->capture_default_str();
+  command
+      ->add_option("--repetition-penalty", sampling.repetition_penalty,
+                   "Above 1: what the text already has becomes less likely")
+      ->type_name("X")
+      ->capture_default_str();
   command->add_option("--seed", o->generate.seed, "The same seed gives the same text")
       ->type_name("S")
       ->capture_default_str();
@@ -111,10 +201,12 @@ void add_generate_command(CLI::App& app) {
   add_json_option(*command, o->json);
   add_device_option(*command, o->device);
   add_precision_option(*command, o->precision);
-  command->callback([o, prompt] {
-    o->has_prompt = prompt->count() > 0;
-    run_generate(*o);
-  });
+  command->footer(
+      "One prompt is printed with what follows it, as it comes. Several give a JSON object a "
+      "line,\n"
+      "in their order: prompt, text, tokens, n_tokens, finish_reason (length, end_of_document or\n"
+      "stop).");
+  command->callback([o] { run_generate(*o); });
 }
 
 const CommandRegistration kGenerate(30, add_generate_command);

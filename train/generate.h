@@ -17,38 +17,55 @@ struct GenerateOptions {
   std::int64_t max_tokens = 256;
   SamplingOptions sampling;
   std::uint64_t seed = 0;
-  std::int64_t prefill_length = 512;  // tokens of the prompt read at once: bounds the memory
+  std::vector<std::string> stop;      // a text ends before the first of these strings
+  std::int64_t batch = 8;             // prompts that are continued side by side
+  std::int64_t prefill_length = 512;  // tokens of a prompt read at once: bounds the memory
 };
 
-/// Called with each new token.
-using OnToken = std::function<void(std::int32_t token)>;
-/// Called with each piece of new text, valid UTF-8, as soon as it is there.
-using OnText = std::function<void(std::string_view text)>;
+/// Throws Usage when an option is out of range.
+void check_generate(const GenerateOptions& options);
+
+/// Why a text ended: it had max_tokens, the model ended the document, or a stop string came.
+enum class FinishReason : std::uint8_t { Length, EndOfDocument, StopString };
+/// "length", "end_of_document" or "stop".
+std::string_view name_of(FinishReason reason);
 
 struct GeneratedTokens {
-  std::vector<std::int32_t> tokens;
-  bool ended = false;  // by an end-of-document token, which is not among them
+  std::vector<std::int32_t> tokens;  // without the end-of-document token
+  FinishReason finish = FinishReason::Length;
 };
 
-/// Continues `prompt` (at least one token): it is read in chunks with carried state, and each new
-/// token is one step with that state, so memory and the time of a token do not depend on the
-/// length. New token i is picked with number i of the random stream (seed, Sample): the same seed
-/// gives the same tokens. Ids of the padding of the vocabulary are never picked. Computes on the
-/// model's device.
+using TokenIds = std::vector<std::int32_t>;
+/// Called with each new token of prompt number `prompt`; false ends that text.
+using OnToken = std::function<bool(std::size_t prompt, std::int32_t token)>;
+
+/// Continues each of the prompts (at least one token each): it is read in chunks with carried
+/// state, and each new token is one step with that state, so memory and the time of a token do not
+/// depend on the length. `options.batch` texts advance side by side; when one ends the next prompt
+/// takes its place. New token i of prompt p is picked with number i of the random stream (seed,
+/// Sample, p): the same seed gives the same tokens. Ids of the padding of the vocabulary are never
+/// picked. Computes on the model's device.
 ///
 /// Throws Usage when an option is out of range, NonFinite when the model's logits are not numbers.
-GeneratedTokens generate_tokens(const MambaLM& model, std::span<const std::int32_t> prompt,
-                                std::int32_t end_of_document, const GenerateOptions& options,
-                                const OnToken& on_token = {});
+std::vector<GeneratedTokens> generate_tokens(const MambaLM& model,
+                                             std::span<const TokenIds> prompts,
+                                             std::int32_t end_of_document,
+                                             const GenerateOptions& options,
+                                             const OnToken& on_token = {});
 
 struct GeneratedText {
-  std::string text;  // what came after the prompt, valid UTF-8
+  std::string text;  // what came after the prompt, valid UTF-8, without the stop string
   std::vector<std::int32_t> tokens;
-  bool ended = false;
+  FinishReason finish = FinishReason::Length;
 };
 
-/// Continues a text; an empty prompt starts a new document.
-GeneratedText generate(const MambaLM& model, const Tokenizer& tokenizer, std::string_view prompt,
-                       const GenerateOptions& options, const OnText& on_text = {});
+/// Called with each piece of new text of prompt number `prompt`, valid UTF-8, as soon as it is sure
+/// to stay.
+using OnText = std::function<void(std::size_t prompt, std::string_view text)>;
+
+/// Continues texts; an empty prompt starts a new document.
+std::vector<GeneratedText> generate(const MambaLM& model, const Tokenizer& tokenizer,
+                                    std::span<const std::string> prompts,
+                                    const GenerateOptions& options, const OnText& on_text = {});
 
 }  // namespace krait

@@ -2,39 +2,60 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <numeric>
-#include <vector>
 
 #include "core/error.h"
 
 namespace krait {
 namespace {
 
-/// All ids, or the `count` most likely in order. Without a cut their order does not matter.
-std::vector<std::int32_t> candidates(std::span<const double> logits, std::size_t count,
-                                     bool ordered) {
-  std::vector<std::int32_t> ids(logits.size());
-  std::iota(ids.begin(), ids.end(), 0);
-  if (!ordered) return ids;
+using Ids = std::vector<std::int32_t>;
+
+/// Puts the `count` most likely ids first, in order.
+void order_first(std::span<const double> logits, std::size_t count, Ids& ids) {
   const auto more_likely = [&](std::int32_t a, std::int32_t b) {
     const double sa = logits[static_cast<std::size_t>(a)], sb = logits[static_cast<std::size_t>(b)];
     return sa > sb || (sa == sb && a < b);
   };
   std::partial_sort(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count), ids.end(),
                     more_likely);
-  ids.resize(count);
-  return ids;
 }
 
-/// How many of the leading weights reach the share `top_p` of their sum.
-std::size_t nucleus(const std::vector<double>& weights, double top_p) {
-  const double wanted = top_p * std::accumulate(weights.begin(), weights.end(), 0.0);
-  double reached = 0;
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    reached += weights[i];
-    if (reached >= wanted) return i + 1;
+/// Cuts `ids` to the most likely ones whose weights reach the share `top_p` of the sum. Orders a
+/// few at first, since of a vocabulary few are likely.
+void cut_to_nucleus(std::span<const double> logits, const std::vector<double>& weights,
+                    double top_p, Ids& ids) {
+  const auto weight = [&](std::int32_t id) { return weights[static_cast<std::size_t>(id)]; };
+  double wanted = 0;
+  for (const std::int32_t id : ids) wanted += weight(id);
+  wanted *= top_p;
+  for (std::size_t count = 0; count < ids.size();) {
+    count = std::min(ids.size(), std::max<std::size_t>(8 * count, 64));
+    order_first(logits, count, ids);
+    double reached = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+      reached += weight(ids[i]);
+      if (reached < wanted) continue;
+      ids.resize(i + 1);
+      return;
+    }
   }
-  return weights.size();
+}
+
+/// The ids that the options leave, whose weights are exp((logit - largest) / temperature).
+Ids candidates(std::span<const double> logits, const std::vector<double>& weights,
+               const SamplingOptions& o) {
+  Ids ids(logits.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  if (const auto top_k = static_cast<std::size_t>(o.top_k); top_k > 0 && top_k < ids.size()) {
+    order_first(logits, top_k, ids);
+    ids.resize(top_k);
+  }
+  if (o.top_p < 1) cut_to_nucleus(logits, weights, o.top_p, ids);
+  std::erase_if(ids,
+                [&](std::int32_t id) { return weights[static_cast<std::size_t>(id)] < o.min_p; });
+  return ids;
 }
 
 }  // namespace
@@ -45,6 +66,17 @@ void check_sampling(const SamplingOptions& o) {
   KRAIT_CHECK(Usage, o.top_k >= 0, "--top-k must be 0 (all) or more, got ", o.top_k, ".");
   KRAIT_CHECK(Usage, o.top_p > 0 && o.top_p <= 1, "--top-p must be above 0 and at most 1, got ",
               o.top_p, ".");
+  KRAIT_CHECK(Usage, o.min_p >= 0 && o.min_p <= 1, "--min-p must be 0 to 1, got ", o.min_p, ".");
+  KRAIT_CHECK(Usage, o.repetition_penalty > 0 && std::isfinite(o.repetition_penalty),
+              "--repetition-penalty must be above 0, got ", o.repetition_penalty, ".");
+}
+
+void penalise_repetition(std::span<double> logits, const std::vector<bool>& seen, double penalty) {
+  KRAIT_REQUIRE(seen.size() == logits.size(), "[penalise_repetition] needs a mark for each of ",
+                logits.size(), " logits, got ", seen.size(), ".");
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (seen[i]) logits[i] *= logits[i] > 0 ? 1 / penalty : penalty;
+  }
 }
 
 std::int32_t sample_token(std::span<const double> logits, const SamplingOptions& options,
@@ -57,26 +89,22 @@ std::int32_t sample_token(std::span<const double> logits, const SamplingOptions&
   const auto best = std::ranges::max_element(logits);  // the first of equals
   if (options.temperature == 0) return static_cast<std::int32_t>(best - logits.begin());
 
-  const auto top_k = static_cast<std::size_t>(options.top_k);
-  const std::size_t count = top_k > 0 ? std::min(top_k, logits.size()) : logits.size();
-  const auto ids = candidates(logits, count, count < logits.size() || options.top_p < 1);
-  std::vector<double> weights;
-  weights.reserve(count);
-  for (const std::int32_t id : ids) {
-    weights.push_back(
-        std::exp((logits[static_cast<std::size_t>(id)] - *best) / options.temperature));
-  }
-  if (options.top_p < 1) weights.resize(nucleus(weights, options.top_p));
-
-  const double threshold = uniform * std::accumulate(weights.begin(), weights.end(), 0.0);
+  std::vector<double> weights(logits.size());
+  std::ranges::transform(logits, weights.begin(),
+                         [&](double s) { return std::exp((s - *best) / options.temperature); });
+  const Ids ids = candidates(logits, weights, options);
+  const auto weight = [&](std::int32_t id) { return weights[static_cast<std::size_t>(id)]; };
+  double total = 0;
+  for (const std::int32_t id : ids) total += weight(id);
+  const double threshold = uniform * total;
   double reached = 0;
-  std::size_t picked = 0;
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    reached += weights[i];
-    if (weights[i] > 0) picked = i;  // the last possible one, should rounding never pass threshold
+  std::int32_t picked = ids.front();
+  for (const std::int32_t id : ids) {
+    reached += weight(id);
+    if (weight(id) > 0) picked = id;  // the last possible one, should rounding never pass threshold
     if (reached > threshold) break;
   }
-  return ids[picked];
+  return picked;
 }
 
 }  // namespace krait

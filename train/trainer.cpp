@@ -377,10 +377,10 @@ void Trainer::evaluate() {
 void Trainer::write_sample() {
   const Config::Evaluation& e = config_.evaluation;
   if (e.sample_tokens == 0) return;
-  const GeneratedText out = generate(
-      model_, *tokenizer_, e.sample_prompt,
+  const std::vector<GeneratedText> out = generate(
+      model_, *tokenizer_, std::vector{e.sample_prompt},
       {.max_tokens = e.sample_tokens, .seed = static_cast<std::uint64_t>(config_.run.seed)});
-  write_file_atomic(directory_.sample(position_.step), e.sample_prompt + out.text + "\n");
+  write_file_atomic(directory_.sample(position_.step), e.sample_prompt + out[0].text + "\n");
 }
 
 void Trainer::record(const Step& r) {

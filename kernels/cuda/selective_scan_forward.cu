@@ -359,10 +359,12 @@ class ForwardBlock {
     }
   }
 
-  /// y of one position of the channel, if it `counts`. Without branches.
+  /// y of one position of the channel, if it `counts`. Without branches: what does not count reads
+  /// all the same, but nothing that another lane writes.
   __device__ void finish(int t, bool counts, int stage, float sum) {
-    const int at = max(t, 0) * Traits::kRow + me_.channel;
-    const float z = to_float(tiles_.z[stage][at]), gate = z * sigmoid<T>(z);
+    const int at = max(t, me_.own_step()) * Traits::kRow + me_.channel;
+    const float z = to_float((me_.finishes() ? tiles_.z : tiles_.u)[stage][at]);
+    const float gate = z * sigmoid<T>(z);
     const float y = fmaf(D_, to_float(tiles_.u[stage][at]), sum);
     if (counts && me_.finishes()) {
       tiles_.z[stage][at] = from_float<T>(y * select(a_.z.data != nullptr, gate, 1.f));

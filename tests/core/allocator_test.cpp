@@ -269,5 +269,79 @@ TEST_F(GpuAllocator, MemoryThatIsNotThereIsAnErrorAndNothingMore) {
   EXPECT_EQ(t.to({}).data<float>()[9], 0);
 }
 
+TEST(ReservedBlocks, AreUsedAgainInsideAndByNobodyOutside) {
+  Counted counted;
+  CachingAllocator& a = counted.allocator;
+  ReservedBlocks reserve(a);
+  void* first = nullptr;
+  {
+    const ReservedBlocks::Scope scope(reserve);
+    first = a.allocate(1000);
+    a.deallocate(first, 1000);
+    EXPECT_EQ(a.allocate(1000), first);
+    a.deallocate(first, 1000);
+  }
+  void* outside = a.allocate(1000);
+  EXPECT_NE(outside, first);
+  a.deallocate(outside, 1000);
+  {
+    const ReservedBlocks::Scope scope(reserve);
+    void* inside[] = {a.allocate(1000), a.allocate(1000)};
+    EXPECT_EQ(inside[0], first);
+    EXPECT_EQ(inside[1], outside) << "from the cache before the source";
+    a.deallocate(inside[1], 1000);
+    a.deallocate(inside[0], 1000);
+  }
+  const std::size_t held = counted.held;
+  a.trim();
+  EXPECT_EQ(counted.held, held) << "a trim leaves them alone";
+}
+
+TEST(ReservedBlocks, GoToTheCacheWithTheReserve) {
+  Counted counted;
+  CachingAllocator& a = counted.allocator;
+  auto reserve = std::make_unique<ReservedBlocks>(a);
+  void* kept = nullptr;
+  {
+    const ReservedBlocks::Scope scope(*reserve);
+    kept = a.allocate(100);
+    a.deallocate(a.allocate(5000), 5000);
+  }
+  reserve.reset();
+  EXPECT_EQ(a.statistics().driver_calls, 2u);
+  a.deallocate(a.allocate(5000), 5000);
+  a.deallocate(kept, 100);
+  EXPECT_EQ(a.allocate(100), kept);
+  a.deallocate(kept, 100);
+  EXPECT_EQ(a.statistics().driver_calls, 2u);
+  EXPECT_EQ(a.statistics().active, 0u);
+  a.trim();
+  EXPECT_EQ(counted.held, 0u);
+  EXPECT_EQ(a.statistics().cached, 0u);
+}
+
+TEST(ReservedBlocks, ConcernOneAllocatorAndOneThread) {
+  Counted counted, other;
+  ReservedBlocks reserve(counted.allocator);
+  const ReservedBlocks::Scope scope(reserve);
+  void* elsewhere = other.allocator.allocate(64);
+  other.allocator.deallocate(elsewhere, 64);
+  EXPECT_EQ(other.allocator.allocate(64), elsewhere);
+  other.allocator.deallocate(elsewhere, 64);
+  void* of_thread = nullptr;
+  std::thread([&] {
+    of_thread = counted.allocator.allocate(64);
+    counted.allocator.deallocate(of_thread, 64);
+  }).join();
+  void* own = counted.allocator.allocate(64);
+  EXPECT_EQ(own, of_thread) << "the thread's block went to the cache";
+  counted.allocator.deallocate(own, 64);
+}
+
+TEST(ReservedBlocks, AreNotForAnAllocatorThatReusesNothing) {
+  Counted counted(std::size_t{1} << 40, AllocatorMode::Exact);
+  EXPECT_THROW(ReservedBlocks{counted.allocator}, Error);
+}
+
 }  // namespace
 }  // namespace krait

@@ -86,6 +86,24 @@ TEST(SampleToken, TopPCountsTheProbabilityAfterTemperatureAndTopK) {
   EXPECT_EQ(picked(logits, {.temperature = 0.5, .top_p = 0.53}), (std::set<std::int32_t>{0}));
 }
 
+TEST(SampleToken, MinPKeepsWhatIsNotMuchLessLikelyThanTheFirst) {
+  const Logits logits{std::log(0.4), std::log(0.3), std::log(0.2), std::log(0.1)};
+  EXPECT_EQ(picked(logits, {.min_p = 0.7}), (std::set<std::int32_t>{0, 1}));
+  EXPECT_EQ(picked(logits, {.min_p = 0.3}), (std::set<std::int32_t>{0, 1, 2}));
+  EXPECT_EQ(picked(logits, {.min_p = 1}), (std::set<std::int32_t>{0}));
+  // at temperature 1/2 the squares count: 16, 9, 4, 1
+  EXPECT_EQ(picked(logits, {.temperature = 0.5, .min_p = 0.5}), (std::set<std::int32_t>{0, 1}));
+  EXPECT_NEAR(frequencies(logits, {.min_p = 0.7})[1], 0.3 / 0.7, 2e-4);
+  // top_p counts before: 0.4 and 0.3 of 1
+  EXPECT_EQ(picked(logits, {.top_p = 0.65, .min_p = 0.2}), (std::set<std::int32_t>{0, 1}));
+}
+
+TEST(PenaliseRepetition, ScalesTheLogitsOfWhatWasSeenTowardsLess) {
+  Logits logits{2, -2, 2, -2, 0};
+  penalise_repetition(logits, {true, true, false, false, true}, 4);
+  EXPECT_EQ(logits, (Logits{0.5, -8, 2, -2, 0}));
+}
+
 TEST(SampleToken, ExtremeLogitsAndTemperaturesStayFinite) {
   const Logits logits{1e300, -1e300, 1e300};
   EXPECT_EQ(picked(logits, {}), (std::set<std::int32_t>{0, 2}));
@@ -128,7 +146,9 @@ TEST(SampleToken, RefusesOptionsOutOfRangeAndLogitsThatAreNotNumbers) {
   for (const SamplingOptions& bad :
        {SamplingOptions{.temperature = -1}, SamplingOptions{.temperature = nan},
         SamplingOptions{.top_k = -1}, SamplingOptions{.top_p = 0}, SamplingOptions{.top_p = 1.1},
-        SamplingOptions{.top_p = nan}}) {
+        SamplingOptions{.top_p = nan}, SamplingOptions{.min_p = -0.1},
+        SamplingOptions{.min_p = 1.5}, SamplingOptions{.repetition_penalty = 0},
+        SamplingOptions{.repetition_penalty = nan}}) {
     try {
       sample_token(Logits{0, 1}, bad, 0);
       FAIL() << "accepted";
