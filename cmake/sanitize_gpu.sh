@@ -26,15 +26,24 @@ KRAIT_EXPECT_GPU=1 "$build/tests/krait_core_tests" --gtest_brief=1 --gtest_filte
 
 # Blocks as large as what was asked for and not reused: the tools see their ends and what is unset.
 export KRAIT_EXACT_MEMORY=1
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 found=
 for tool in "$@"; do
   printf '\n== %s\n' "$tool"
-  # racecheck looks at Krait's kernels alone: it does not follow the barriers of cuBLAS's.
-  own=
-  [ "$tool" != racecheck ] || own='--kernel-name kernel_substring=krait'
-  # shellcheck disable=SC2086  # two words or none
-  "$sanitizer" --tool "$tool" --error-exitcode 1 $own "$build/tests/krait_kernels_tests" \
-    --gtest_filter="$filter" || found="$found $tool"
+  failed=
+  "$sanitizer" --tool "$tool" --error-exitcode 1 --print-limit 100000 \
+    "$build/tests/krait_kernels_tests" --gtest_filter="$filter" >"$log" 2>&1 || failed=1
+  cat "$log"
+  # racecheck does not follow the barriers of cuBLAS's kernels (nvjet) and reports races in them.
+  # (To leave those kernels out makes it crash.) Any other report, or a test that fails, counts.
+  if [ "$tool" = racecheck ] && [ -n "$failed" ] && grep -q '  PASSED  ' "$log" &&
+    ! grep -q '  FAILED  \|Internal Sanitizer Error' "$log" &&
+    ! grep 'Race reported' "$log" | grep -vq ' at nvjet_'; then
+    echo "The races above are in kernels of cuBLAS alone."
+    failed=
+  fi
+  [ -z "$failed" ] || found="$found $tool"
 done
 if [ -n "$found" ]; then
   printf '\nFailed:%s\n' "$found" >&2

@@ -12,50 +12,77 @@ namespace {
 
 using Ids = std::vector<std::int32_t>;
 
-/// Puts the `count` most likely ids first, in order.
-void order_first(std::span<const double> logits, std::size_t count, Ids& ids) {
-  const auto more_likely = [&](std::int32_t a, std::int32_t b) {
-    const double sa = logits[static_cast<std::size_t>(a)], sb = logits[static_cast<std::size_t>(b)];
-    return sa > sb || (sa == sb && a < b);
-  };
-  std::partial_sort(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count), ids.end(),
-                    more_likely);
-}
-
-/// Cuts `ids` to the most likely ones whose weights reach the share `top_p` of the sum. Orders a
-/// few at first, since of a vocabulary few are likely.
-void cut_to_nucleus(std::span<const double> logits, const std::vector<double>& weights,
-                    double top_p, Ids& ids) {
-  const auto weight = [&](std::int32_t id) { return weights[static_cast<std::size_t>(id)]; };
-  double wanted = 0;
-  for (const std::int32_t id : ids) wanted += weight(id);
-  wanted *= top_p;
-  for (std::size_t count = 0; count < ids.size();) {
-    count = std::min(ids.size(), std::max<std::size_t>(8 * count, 64));
-    order_first(logits, count, ids);
-    double reached = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      reached += weight(ids[i]);
-      if (reached < wanted) continue;
-      ids.resize(i + 1);
-      return;
-    }
+/// Cuts a vocabulary to the tokens that may be picked. Expected time is linear: few models are so
+/// sure of themselves that a sort of the most likely ones would be short.
+class Candidates {
+ public:
+  /// Weights are exp((logit - largest) / temperature).
+  Candidates(std::span<const double> logits, const std::vector<double>& weights)
+      : logits_(logits), weights_(weights), ids_(logits.size()) {
+    std::iota(ids_.begin(), ids_.end(), 0);
   }
-}
+  /// Keeps the `count` most likely.
+  void cut_to(std::size_t count) {
+    if (count >= ids_.size()) return;
+    put_first(0, count - 1, ids_.size());
+    ids_.resize(count);
+  }
+  /// Keeps the most likely ones that reach the share `top_p` of the sum together.
+  void cut_to_nucleus(double top_p) {
+    const double wanted = top_p * sum(0, ids_.size());
+    double reached = 0;
+    std::size_t first = 0, last = ids_.size() - 1;  // the one that crosses it is in [first, last]
+    while (first < last) {
+      const std::size_t middle = first + (last - first) / 2;
+      put_first(first, middle, last + 1);
+      const double part = sum(first, middle + 1);
+      if (reached + part >= wanted) {
+        last = middle;
+      } else {
+        reached += part;
+        first = middle + 1;
+      }
+    }
+    ids_.resize(first + 1);
+  }
+  void drop_below(double weight) {
+    std::erase_if(ids_, [&](std::int32_t id) { return weight_of(id) < weight; });
+  }
+  /// What is left, in the order of ids.
+  Ids take() {
+    std::ranges::sort(ids_);
+    return std::move(ids_);
+  }
 
-/// The ids that the options leave, whose weights are exp((logit - largest) / temperature).
+ private:
+  double weight_of(std::int32_t id) const { return weights_[static_cast<std::size_t>(id)]; }
+  double sum(std::size_t begin, std::size_t end) const {
+    double total = 0;
+    for (std::size_t i = begin; i < end; ++i) total += weight_of(ids_[i]);
+    return total;
+  }
+  /// Of [begin, end), puts the most likely up to place `last` first, that one at its place.
+  void put_first(std::size_t begin, std::size_t last, std::size_t end) {
+    const auto at = [&](std::size_t i) { return ids_.begin() + static_cast<std::ptrdiff_t>(i); };
+    std::nth_element(at(begin), at(last), at(end), [&](std::int32_t a, std::int32_t b) {
+      const double sa = logits_[static_cast<std::size_t>(a)];
+      const double sb = logits_[static_cast<std::size_t>(b)];
+      return sa > sb || (sa == sb && a < b);
+    });
+  }
+
+  std::span<const double> logits_;
+  const std::vector<double>& weights_;
+  Ids ids_;
+};
+
 Ids candidates(std::span<const double> logits, const std::vector<double>& weights,
                const SamplingOptions& o) {
-  Ids ids(logits.size());
-  std::iota(ids.begin(), ids.end(), 0);
-  if (const auto top_k = static_cast<std::size_t>(o.top_k); top_k > 0 && top_k < ids.size()) {
-    order_first(logits, top_k, ids);
-    ids.resize(top_k);
-  }
-  if (o.top_p < 1) cut_to_nucleus(logits, weights, o.top_p, ids);
-  std::erase_if(ids,
-                [&](std::int32_t id) { return weights[static_cast<std::size_t>(id)] < o.min_p; });
-  return ids;
+  Candidates left(logits, weights);
+  if (o.top_k > 0) left.cut_to(static_cast<std::size_t>(o.top_k));
+  if (o.top_p < 1) left.cut_to_nucleus(o.top_p);
+  if (o.min_p > 0) left.drop_below(o.min_p);
+  return left.take();
 }
 
 }  // namespace

@@ -265,10 +265,14 @@ __global__ void __launch_bounds__(Traits::kMaxThreads, Traits::kMinBlocks)
 
 // ------------------------------------------------------------------------------------------- host
 
-/// (rows, v) with rows kRowElements or a multiple apart.
-Tensor row_block(std::int64_t rows, std::int64_t v, DType dtype, Device device) {
+/// (rows, v) with rows kRowElements or a multiple apart. What lies between rows is zero: products
+/// read whole vectors.
+Tensor row_block(const Shape& rows_and_v, DType dtype, const ExecutionContext& ctx) {
+  const std::int64_t rows = rows_and_v[0], v = rows_and_v[1];
   const std::int64_t stride = ceil_div(v, Traits::kRowElements) * Traits::kRowElements;
-  return Tensor::empty({rows, stride}, dtype, device).slice(1, 0, v);
+  const Tensor wide = Tensor::empty({rows, stride}, dtype, ctx.device);
+  if (stride > v) krait::fill({.y = wide.slice(1, v, stride)}, ctx);
+  return wide.slice(1, 0, v);
 }
 
 CrossEntropyChunks chunks_of(const LinearCrossEntropyForward& a) {
@@ -351,7 +355,7 @@ void linear_cross_entropy_forward(const LinearCrossEntropyForward& a, const Exec
   const std::int64_t rows = a.x.size(0), v = a.weight.size(0);
   if (rows == 0) return;
   const std::int64_t chunk = chunks_of(a).logits_rows;
-  const Tensor block = row_block(chunk, v, DType::F32, a.x.device());
+  const Tensor block = row_block({chunk, v}, DType::F32, ctx);
   for (std::int64_t row = 0; row < rows; row += chunk) {
     const Tensor logits = block.slice(0, 0, std::min(rows - row, chunk));
     compute_logits(a, row, logits, ctx);
@@ -381,10 +385,10 @@ void linear_cross_entropy_backward(const LinearCrossEntropyBackward& b,
     return;
   }
   const CrossEntropyChunks chunks = chunks_of(a);
-  const Tensor dlogits_block = row_block(chunks.gradient_rows, v, dtype, a.x.device());
+  const Tensor dlogits_block = row_block({chunks.gradient_rows, v}, dtype, ctx);
   Tensor logits_block;  // f32 logits become their gradients in place
   if (dtype != DType::F32) {
-    logits_block = row_block(chunks.logits_rows, v, DType::F32, a.x.device());
+    logits_block = row_block({chunks.logits_rows, v}, DType::F32, ctx);
   }
   // A bf16 dweight takes the sum over several chunks at the end, rounded once.
   Gradient dweight = b.dweight;

@@ -304,7 +304,9 @@ class ForwardBlock {
     for (int group = 0; group < kScanTile; group += 4) {
       float partial[4];
       advance<kResets>(begin, group, stage, resets, partial);
-      finish(begin + group - 4 + me_.own_step(), group > 0, stage, sum_over_parts<Traits>(before));
+      // Nothing is finished in the first round: it reads a position of its own that comes later.
+      finish(begin + max(group - 4, 0) + me_.own_step(), group > 0, stage,
+             sum_over_parts<Traits>(before));
 #pragma unroll
       for (int s = 0; s < 4; ++s) before[s] = partial[s];
     }
@@ -362,7 +364,7 @@ class ForwardBlock {
   /// y of one position of the channel, if it `counts`. Without branches: what does not count reads
   /// all the same, but nothing that another lane writes.
   __device__ void finish(int t, bool counts, int stage, float sum) {
-    const int at = max(t, me_.own_step()) * Traits::kRow + me_.channel;
+    const int at = t * Traits::kRow + me_.channel;
     const float z = to_float((me_.finishes() ? tiles_.z : tiles_.u)[stage][at]);
     const float gate = z * sigmoid<T>(z);
     const float y = fmaf(D_, to_float(tiles_.u[stage][at]), sum);

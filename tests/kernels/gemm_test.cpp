@@ -43,7 +43,8 @@ Gemm operands(const Case& c, const Types& t, const Offsets& offsets = {}) {
 std::vector<double> expected(const Gemm& g) {
   const std::vector<double> a = values(g.transpose_a ? g.a.transpose(0, 1) : g.a);
   const std::vector<double> b = values(g.transpose_b ? g.b.transpose(0, 1) : g.b);
-  std::vector<double> c = values(g.c);
+  std::vector<double> c(static_cast<std::size_t>(g.c.numel()));
+  if (g.accumulate) c = values(g.c);
   const auto m = static_cast<std::size_t>(g.c.size(0)), n = static_cast<std::size_t>(g.c.size(1));
   const std::size_t k = m == 0 ? 0 : a.size() / m;
   for (std::size_t i = 0; i < m; ++i) {
