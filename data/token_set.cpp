@@ -65,6 +65,17 @@ TokenSetInfo read_attributes(const Hdf5File& file) {
   return info;
 }
 
+// The tokenizer's definition; empty in a set without one.
+std::string read_definition(const Hdf5File& file, const TokenizerIdentity& identity) {
+  if (!file.has(format::kTokenizer)) return {};
+  const std::vector<std::uint8_t> bytes = file.read<std::uint8_t>(format::kTokenizer).values;
+  std::string definition(bytes.begin(), bytes.end());
+  KRAIT_CHECK(BadData, sha256_hex(definition) == identity.sha256, "'", file.path().string(), "', '",
+              format::kTokenizer, "': does not have the SHA-256 of the tokenizer '", identity.name,
+              "'", kAdvice, ".");
+  return definition;
+}
+
 // Documents in order, none empty, from the first token to the last; their lengths into `info`.
 void check_offsets(std::span<const std::uint64_t> offsets, TokenSetInfo& info) {
   bool good = offsets.size() >= 2 && offsets.front() == 0 && offsets.back() == info.n_tokens;
@@ -93,6 +104,7 @@ Sha256 token_set_format::content_hash(const TokenSetInfo& info,
 TokenSet::TokenSet(const fs::path& path) {
   const Hdf5File file = Hdf5File::open(path);
   info_ = read_attributes(file);
+  tokenizer_definition_ = read_definition(file, info_.tokenizer);
   map_ = MappedFile(file.descriptor(), path);  // the same file, whatever is renamed meanwhile
   info_.file_bytes = map_.size();
   format::visit_token_type(info_.token_bytes, [&]<class T>(T) {

@@ -7,10 +7,12 @@
 //                     offset[i+1]); the first is 0, the last n_tokens. Every document ends with the
 //                     end-of-document token
 //   block_hashes      (n_blocks, 32) u8: SHA-256 of each 2^20 tokens (the last block is shorter)
-//   attributes of /   format "krait-token-set", format_version 1, tokenizer (JSON: name, sha256),
-//                     vocab_size, end_of_document, provenance (JSON, see data/build.h and
-//                     data/random_token_set.h), content_sha256: over all of the above but the
-//                     tokens, whose hashes it covers
+//   tokenizer_json    (n) u8: the tokenizer's definition, where it has one; its SHA-256 is the
+//                     identity's
+//   attributes of /   format "krait-token-set", format_version 1, tokenizer (JSON: see
+//                     TokenizerIdentity), vocab_size, end_of_document, provenance (JSON, see
+//                     data/build.h and data/random_token_set.h), content_sha256: over all of the
+//                     above but the tokens, whose hashes it covers
 //
 // Opening checks everything but the tokens themselves (two sets with one content_sha256 are the
 // same); verify() checks those too.
@@ -60,6 +62,9 @@ class TokenSet {
   explicit TokenSet(const std::filesystem::path& path);
 
   const TokenSetInfo& info() const { return info_; }
+  /// The tokenizer.json that the set was made with; empty where the identity says all. Its hash was
+  /// checked. With info().tokenizer it makes the tokenizer again.
+  const std::string& tokenizer_definition() const { return tokenizer_definition_; }
   std::uint64_t n_tokens() const { return info_.n_tokens; }
   std::uint64_t n_documents() const { return info_.n_documents; }
   /// n_documents + 1 offsets; see the layout above.
@@ -79,6 +84,7 @@ class TokenSet {
   std::int32_t token(std::uint64_t index) const;
 
   TokenSetInfo info_;
+  std::string tokenizer_definition_;
   MappedFile map_;
   std::span<const std::byte> tokens_;
   std::span<const std::uint64_t> offsets_;

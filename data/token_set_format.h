@@ -16,6 +16,7 @@ inline constexpr std::uint64_t kAlignment = 4096;  // a page
 inline constexpr std::string_view kTokens = "tokens";
 inline constexpr std::string_view kOffsets = "document_offsets";
 inline constexpr std::string_view kHashes = "block_hashes";
+inline constexpr std::string_view kTokenizer = "tokenizer_json";
 
 /// Bytes of the narrowest unsigned type that holds vocab_size - 1.
 constexpr std::int64_t token_bytes(std::int64_t vocab_size) {

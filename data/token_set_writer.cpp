@@ -60,6 +60,7 @@ void copy_spool(const Spool& spool, std::uint64_t count, Hdf5File& file, std::st
 struct TokenSetWriter::Impl {
   fs::path target;
   TokenSetInfo info;
+  std::string tokenizer_definition;
   Spool tokens, offsets;
   std::vector<std::byte> block;  // the current block, in the file's token type
   std::vector<std::uint64_t> buffered_offsets{0};
@@ -70,6 +71,7 @@ struct TokenSetWriter::Impl {
   Impl(const fs::path& target_path, const Tokenizer& tokenizer)
       : target(target_path), tokens(target_path), offsets(target_path) {
     info.tokenizer = tokenizer.identity();
+    tokenizer_definition = tokenizer.definition();
     info.vocab_size = tokenizer.vocab_size();
     info.end_of_document = tokenizer.end_of_document();
     info.token_bytes = format::token_bytes(info.vocab_size);
@@ -115,6 +117,12 @@ struct TokenSetWriter::Impl {
     Sha256 content = format::content_hash(info, block_hashes);
     copy_spool<std::uint64_t>(offsets, info.n_documents + 1, file, format::kOffsets,
                               [&](auto bytes) { content.update(bytes); });
+    if (!tokenizer_definition.empty()) {
+      const auto* text = reinterpret_cast<const std::uint8_t*>(tokenizer_definition.data());
+      const std::span bytes(text, tokenizer_definition.size());
+      file.write<std::uint8_t>(format::kTokenizer, {static_cast<std::int64_t>(bytes.size())},
+                               bytes);
+    }
     file.write_attribute("/", "format", format::kFormat);
     file.write_attribute("/", "format_version", format::kVersion);
     file.write_attribute("/", "tokenizer", info.tokenizer.json());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <limits>
 #include <optional>
 
@@ -9,6 +10,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "data/bpe_tokenizer.h"
 
 namespace krait {
 namespace {
@@ -44,7 +46,10 @@ std::unique_ptr<Tokenizer> tokenizer_called(std::string_view name) {
 }  // namespace
 
 std::string TokenizerIdentity::json() const {
-  return nlohmann::json{{"name", name}, {"sha256", sha256}}.dump();
+  nlohmann::json json{{"name", name}, {"sha256", sha256}};
+  if (end_of_document) json["end_of_document"] = *end_of_document;
+  if (prefix_token) json["prefix_token"] = *prefix_token;
+  return json.dump();
 }
 
 TokenizerIdentity TokenizerIdentity::from_json(std::string_view text, std::string_view where) {
@@ -54,7 +59,17 @@ TokenizerIdentity TokenizerIdentity::from_json(std::string_view text, std::strin
   };
   KRAIT_CHECK(BadData, is_text("name") && is_text("sha256"), where,
               ": the tokenizer's identity must be a JSON object with the strings name and sha256.");
-  return {.name = json["name"].get<std::string>(), .sha256 = json["sha256"].get<std::string>()};
+  const auto token = [&](const char* key) -> std::optional<std::int32_t> {
+    if (!json.contains(key)) return {};
+    const bool is_id = json[key].is_number_integer() && json[key].get<double>() >= 0 &&
+                       json[key].get<double>() <= std::numeric_limits<std::int32_t>::max();
+    KRAIT_CHECK(BadData, is_id, where, ": the tokenizer's ", key, " must be the id of a token.");
+    return json[key].get<std::int32_t>();
+  };
+  return {.name = json["name"].get<std::string>(),
+          .sha256 = json["sha256"].get<std::string>(),
+          .end_of_document = token("end_of_document"),
+          .prefix_token = token("prefix_token")};
 }
 
 std::vector<std::int32_t> ByteTokenizer::encode(std::string_view text) const {
@@ -131,12 +146,36 @@ std::size_t NumberTokenizer::safe_cut(std::string_view text) const {
   return text.find_last_of(kBlanks) + 1;  // npos + 1 is 0
 }
 
-std::unique_ptr<Tokenizer> make_tokenizer(std::string_view spec) {
-  KRAIT_CHECK(Usage, spec == kByteName, "unknown tokenizer '", spec, "'; use '", kByteName, "'.");
-  return std::make_unique<ByteTokenizer>();
+std::unique_ptr<Tokenizer> make_tokenizer(std::string_view spec, std::string_view end_of_document) {
+  if (spec == kByteName) {
+    KRAIT_CHECK(Usage, end_of_document.empty() || end_of_document == kEndOfDocumentText,
+                "the tokenizer '", kByteName, "' ends a document with ", kEndOfDocumentText,
+                ", not with '", end_of_document, "'.");
+    return std::make_unique<ByteTokenizer>();
+  }
+  const std::filesystem::path path(spec);
+  std::error_code error;
+  KRAIT_CHECK(Usage, !spec.empty() && std::filesystem::exists(path, error), "unknown tokenizer '",
+              spec, "'; use '", kByteName,
+              "', or the path of a tokenizer.json or of a directory that holds one.");
+  return load_bpe_tokenizer(path, end_of_document);
 }
 
-std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerIdentity& identity) {
+std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerIdentity& identity,
+                                          std::string_view definition) {
+  KRAIT_CHECK(BadData, definition.empty() || sha256_hex(definition) == identity.sha256,
+              "the tokenizer.json kept with the data is not that of tokenizer '", identity.name,
+              "' (sha256 ", identity.sha256.substr(0, 12),
+              "...); the file is damaged: copy it again or make it again.");
+  if (identity.name == kBpeTokenizerName) {
+    KRAIT_CHECK(BadData, !definition.empty(),
+                "the data was made with a tokenizer.json, which is not kept with it; make the data "
+                "again.");
+    return std::make_unique<BpeTokenizer>(
+        std::string(definition), "the tokenizer.json kept with the data",
+        BpeTokenizer::Ends{.end_of_document = identity.end_of_document,
+                           .prefix_token = identity.prefix_token});
+  }
   auto tokenizer = tokenizer_called(identity.name);
   KRAIT_CHECK(BadData, tokenizer->identity() == identity, "tokenizer '", identity.name,
               "' (sha256 ", identity.sha256.substr(0, 12),

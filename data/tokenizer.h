@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,13 +10,21 @@
 
 namespace krait {
 
-/// What a token set and a checkpoint keep, so that neither is used with another tokenizer.
+/// What a token set and a checkpoint keep, so that neither is used with another tokenizer. With the
+/// definition it is all that the tokenizer is made from.
 struct TokenizerIdentity {
   std::string name;
   std::string sha256;  // of the definition: two tokenizers with the same one give the same ids
-  friend bool operator==(const TokenizerIdentity&, const TokenizerIdentity&) = default;
+  /// Where the definition leaves them open (a tokenizer.json does): the tokens that end a document
+  /// and that a text's first token is predicted from.
+  std::optional<std::int32_t> end_of_document = {}, prefix_token = {};
+  /// Whether both make the same token sets. What the first token is predicted from is no part of
+  /// those.
+  friend bool operator==(const TokenizerIdentity& a, const TokenizerIdentity& b) {
+    return a.name == b.name && a.sha256 == b.sha256 && a.end_of_document == b.end_of_document;
+  }
 
-  /// {"name": ..., "sha256": ...}
+  /// {"name": ..., "sha256": ...}, and end_of_document and prefix_token where they are set.
   std::string json() const;
   /// Throws BadData, naming `where`, unless `text` is such an object.
   static TokenizerIdentity from_json(std::string_view text, std::string_view where);
@@ -29,11 +38,18 @@ class Tokenizer {
   virtual std::int64_t vocab_size() const = 0;
   /// The ids of a text, without an end-of-document token.
   virtual std::vector<std::int32_t> encode(std::string_view text) const = 0;
-  /// Throws (Contract) for an id outside the vocabulary.
+  /// Throws (Contract) for an id outside the vocabulary, unless the tokenizer says otherwise.
   virtual std::string decode(std::span<const std::int32_t> ids) const = 0;
-  /// The token that ends every document of a token set.
+  /// The token that ends every document of a token set. Throws Usage, saying what to do, when the
+  /// tokenizer has none.
   virtual std::int32_t end_of_document() const = 0;
+  /// What the first token of a text is predicted from: the tokenizer's begin-of-text token when it
+  /// declares one, else end_of_document().
+  virtual std::int32_t prefix_token() const { return end_of_document(); }
   virtual TokenizerIdentity identity() const = 0;
+  /// The text of the tokenizer.json that it was made from, whose SHA-256 is identity().sha256;
+  /// empty for the tokenizers that need none. Lives as long as the tokenizer.
+  virtual std::string_view definition() const { return {}; }
   /// A length n <= text.size() at which the text may be cut: the ids of the first n bytes, then
   /// those of the rest with whatever follows, are the ids of the whole. 0 when none is known. Lets
   /// a document of any size be encoded in constant memory.
@@ -77,10 +93,21 @@ class NumberTokenizer final : public Tokenizer {
   std::int64_t vocab_size_;
 };
 
-/// The tokenizer that a user names: "byte". Throws Usage for any other name.
-std::unique_ptr<Tokenizer> make_tokenizer(std::string_view spec);
-/// The tokenizer that a token set or checkpoint was made with. Throws BadData when this build has
-/// no tokenizer of that name and definition.
-std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerIdentity& identity);
+/// Bytes that a tokenizer.json may have: twice the largest in use.
+inline constexpr std::size_t kMaxTokenizerBytes = std::size_t{64} << 20;
+/// The name in the identity of every tokenizer that comes from a tokenizer.json.
+inline constexpr std::string_view kBpeTokenizerName = "bpe";
+
+/// The tokenizer that a user names: "byte", or the path of a tokenizer.json or of a directory that
+/// holds one (data/bpe_tokenizer.h). `end_of_document` is the text of the token that ends a
+/// document; without one the tokenizer's own is taken. Throws Usage for any other name and for an
+/// end_of_document that the tokenizer does not have, and what reading the file throws.
+std::unique_ptr<Tokenizer> make_tokenizer(std::string_view spec,
+                                          std::string_view end_of_document = {});
+/// The tokenizer that a token set or checkpoint was made with, from what they keep. Throws BadData
+/// when the definition is not the one that the identity names, or this build has no tokenizer of
+/// that name and definition.
+std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerIdentity& identity,
+                                          std::string_view definition);
 
 }  // namespace krait

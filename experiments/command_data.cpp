@@ -26,7 +26,7 @@ struct BuildCommand {
   BuildOptions options;
   std::vector<std::string> inputs;
   std::string output, json;
-  std::string tokenizer = "byte";
+  std::string tokenizer = "byte", end_of_document;
 };
 
 struct RandomCommand {
@@ -93,7 +93,8 @@ void run_build(BuildCommand& command) {
     progress->update(static_cast<std::int64_t>(p.bytes_done),
                      fmt::format("{} documents", p.documents));
   };
-  const BuildResult result = build_token_sets(options, *make_tokenizer(command.tokenizer));
+  const BuildResult result =
+      build_token_sets(options, *make_tokenizer(command.tokenizer, command.end_of_document));
   if (progress) progress->finish();
   for (const SkippedFile& file : result.skipped) {
     std::cerr << "left out " << file.path.string() << ": " << file.reason << '\n';
@@ -152,9 +153,15 @@ void add_build(CLI::App& data) {
       ->type_name("F")
       ->capture_default_str();
   add_seed_option(*build, options.seed, "the choice of held-out documents");
-  build->add_option("--tokenizer", command->tokenizer, "byte")
-      ->type_name("NAME")
+  build
+      ->add_option("--tokenizer", command->tokenizer,
+                   "byte, or a tokenizer.json or a directory that holds one")
+      ->type_name("SPEC")
       ->capture_default_str();
+  build
+      ->add_option("--end-of-document", command->end_of_document,
+                   "Token that ends a document; default: the tokenizer's eos_token")
+      ->type_name("TOKEN");
   build->add_option("--text-field", options.text_field, "Field of a JSONL object with the text")
       ->type_name("NAME")
       ->capture_default_str();

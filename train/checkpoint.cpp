@@ -14,6 +14,7 @@
 #include "core/hash.h"
 #include "core/memory.h"
 #include "data/hdf5.h"
+#include "data/tokenizer.h"
 #include "train/build_info.h"
 
 namespace krait {
@@ -26,6 +27,7 @@ constexpr std::string_view kPrefix = "step_";
 constexpr std::string_view kPartialPrefix = ".partial_";
 constexpr std::string_view kFormat = "krait-checkpoint";
 constexpr int kVersion = 1;
+constexpr std::string_view kTokenizerFile = "tokenizer.json";
 constexpr std::size_t kMaxJsonBytes = 16 << 20;  // far above any real manifest
 constexpr int kStepDigits = 8;
 
@@ -224,6 +226,9 @@ std::filesystem::path save_checkpoint(const fs::path& root, const CheckpointStat
   Writer writer(root / (std::string(kPartialPrefix) + name));
   writer.text("config.yaml", state.config_yaml);
   writer.text("state.json", state_json(state).dump(2) + "\n");
+  if (!state.tokenizer_definition.empty()) {
+    writer.text(std::string(kTokenizerFile), state.tokenizer_definition);
+  }
   writer.hdf5("model.h5", [&](Hdf5File& f) { write_tensors(f, "", tensors.parameters); });
   if (!tensors.first_moment.empty()) {
     writer.hdf5("optimizer.h5", [&](Hdf5File& f) {
@@ -322,6 +327,9 @@ CheckpointState read_checkpoint_state(const fs::path& checkpoint) {
   s.data_identity = member<std::string>(value, "data_identity", file);
   s.tokenizer_identity = member<std::string>(value, "tokenizer_identity", file);
   s.vocab_size = member<std::int64_t>(value, "vocab_size", file);
+  if (fs::exists(checkpoint / kTokenizerFile)) {
+    s.tokenizer_definition = read_file(checkpoint / kTokenizerFile, kMaxTokenizerBytes);
+  }
   s.config_yaml = read_file(checkpoint / "config.yaml", kMaxJsonBytes);
   return s;
 }

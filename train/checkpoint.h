@@ -4,6 +4,7 @@
 //     manifest.json    format, step, build, and the size and SHA-256 of every other file
 //     config.yaml      the resolved configuration
 //     state.json       step, samples and tokens seen, best evaluation, data and tokenizer identity
+//     tokenizer.json   the tokenizer's definition, where it has one
 //     model.h5         parameters by their published names
 //     optimizer.h5     groups m and v, the moments by the same names
 //     ema.h5           averaged parameters, when the run keeps them
@@ -36,9 +37,10 @@ struct TrainingPosition {
 struct CheckpointState {
   TrainingPosition position;
   std::string config_yaml;
-  std::string data_identity;       // of the training set
-  std::string tokenizer_identity;  // JSON, as the token set gives it
-  std::int64_t vocab_size = 0;     // of the model, before padding
+  std::string data_identity;              // of the training set
+  std::string tokenizer_identity;         // JSON, as the token set gives it
+  std::string tokenizer_definition = {};  // see Tokenizer::definition
+  std::int64_t vocab_size = 0;            // of the model, before padding
 };
 
 struct CheckpointTensors {

@@ -21,9 +21,11 @@ LoadedModel load_model(const std::filesystem::path& path, const LoadModelOptions
   const CheckpointState state = read_checkpoint_state(loaded.path);
   loaded.step = state.position.step;
   loaded.config = parse_config(state.config_yaml, (loaded.path / "config.yaml").string());
-  loaded.tokenizer = make_tokenizer(TokenizerIdentity::from_json(
-      state.tokenizer_identity, str("'", (loaded.path / "state.json").string(), "'")));
-  KRAIT_CHECK(BadData, loaded.tokenizer->vocab_size() == state.vocab_size, "'",
+  loaded.tokenizer = make_tokenizer(
+      TokenizerIdentity::from_json(state.tokenizer_identity,
+                                   str("'", (loaded.path / "state.json").string(), "'")),
+      state.tokenizer_definition);
+  KRAIT_CHECK(BadData, loaded.tokenizer->vocab_size() <= state.vocab_size, "'",
               loaded.path.string(), "': the model has a vocabulary of ", state.vocab_size,
               " tokens, its tokenizer '", loaded.tokenizer->identity().name, "' one of ",
               loaded.tokenizer->vocab_size(),

@@ -32,8 +32,8 @@ struct LoadedModel {
 /// Loads from a checkpoint, or from the newest valid one of a run or checkpoints directory.
 ///
 /// Throws MissingInput when there is none there or it has no averaged weights, BadData when it is
-/// damaged or its vocabulary is not that of its tokenizer. The precision must be one that the
-/// device can compute in (require_precision).
+/// damaged or its vocabulary is smaller than that of its tokenizer. The precision must be one that
+/// the device can compute in (require_precision).
 LoadedModel load_model(const std::filesystem::path& path, const LoadModelOptions& options = {});
 
 /// Throws BadData unless `set` was made with the model's tokenizer.

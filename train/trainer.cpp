@@ -134,7 +134,7 @@ Trainer::Trainer(const Config& config, const TrainOptions& options)
       directory_(config.run.directory),
       train_set_(open_set(config.data.train, nullptr)),
       valid_set_(open_set(config.data.valid, train_set_.get())),
-      tokenizer_(make_tokenizer(train_set_->info().tokenizer)),
+      tokenizer_(make_tokenizer(train_set_->info().tokenizer, train_set_->tokenizer_definition())),
       model_(model_config(config, train_set_->info().vocab_size)),
       arena_((model_.initialise(static_cast<std::uint64_t>(config.run.seed)), model_),
              context_.device),
@@ -408,6 +408,7 @@ void Trainer::save() {
                               .config_yaml = dump_yaml(config_),
                               .data_identity = train_set_->info().content_sha256,
                               .tokenizer_identity = tokenizer_->identity().json(),
+                              .tokenizer_definition = std::string(tokenizer_->definition()),
                               .vocab_size = train_set_->info().vocab_size};
   const auto path = save_checkpoint(directory_.checkpoints(), state, tensors());
   prune_checkpoints(directory_.checkpoints(), config_.checkpoint.keep_last,

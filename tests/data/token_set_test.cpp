@@ -32,6 +32,37 @@ class SizedTokenizer final : public Tokenizer {
   std::int64_t vocab_size_;
 };
 
+/// Bytes, with a definition to keep.
+class DefinedTokenizer final : public Tokenizer {
+ public:
+  std::int64_t vocab_size() const override { return 257; }
+  std::vector<std::int32_t> encode(std::string_view text) const override {
+    return ByteTokenizer().encode(text);
+  }
+  std::string decode(std::span<const std::int32_t> ids) const override {
+    return ByteTokenizer().decode(ids);
+  }
+  std::int32_t end_of_document() const override { return 256; }
+  TokenizerIdentity identity() const override {
+    return {.name = "defined", .sha256 = sha256_hex(definition()), .end_of_document = 256};
+  }
+  std::string_view definition() const override { return R"({"any": "text \u00e9"})"; }
+  std::size_t safe_cut(std::string_view text) const override { return text.size(); }
+};
+
+TEST(TokenSet, KeepsTheDefinitionOfItsTokenizer) {
+  const TemporaryDirectory directory;
+  const DefinedTokenizer tokenizer;
+  write_set(directory / "set.h5", tokenizer, {{1, 2}, {3}});
+  const TokenSet set(directory / "set.h5");
+  EXPECT_EQ(set.info().tokenizer, tokenizer.identity());
+  EXPECT_EQ(set.tokenizer_definition(), tokenizer.definition());
+  set.verify();
+  write_set(directory / "plain.h5", ByteTokenizer(), {{1, 2}, {3}});
+  EXPECT_EQ(TokenSet(directory / "plain.h5").tokenizer_definition(), "");
+  EXPECT_FALSE(Hdf5File::open(directory / "plain.h5").has("tokenizer_json"));
+}
+
 TEST(TokenSet, WhatIsWrittenIsReadInEveryTokenType) {
   const TemporaryDirectory directory;
   for (const std::int64_t vocab : {2, 256, 257, 65536, 65537, 2'000'000}) {
@@ -238,6 +269,20 @@ TEST_F(DamagedTokenSet, OtherFilesAreRefusedWithAdvice) {
                [&] { TokenSet(directory_ / "other.h5"); });
   expect_error(ErrorKind::MissingInput, {"none.h5'"}, [&] { TokenSet(directory_ / "none.h5"); });
   expect_error(ErrorKind::BadData, {"not a regular file"}, [&] { TokenSet(directory_.path()); });
+}
+
+TEST_F(DamagedTokenSet, AnEditedDefinitionOfTheTokenizerIsRefused) {
+  const std::string path = directory_ / "defined.h5";
+  write_set(path, DefinedTokenizer(), documents_);
+  EXPECT_EQ(TokenSet(path).tokenizer_definition(), DefinedTokenizer().definition());
+  const hid_t file = H5Fopen(path.c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  const hid_t dataset = H5Dopen(file, "tokenizer_json", H5P_DEFAULT);
+  std::vector<std::uint8_t> text(DefinedTokenizer().definition().size(), ' ');
+  H5Dwrite(dataset, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, text.data());
+  H5Dclose(dataset);
+  H5Fclose(file);
+  expect_error(ErrorKind::BadData, {"defined.h5', 'tokenizer_json'", "'defined'"},
+               [&] { TokenSet set(path); });
 }
 
 TEST_F(DamagedTokenSet, ANewerFormatSaysToUpdate) {

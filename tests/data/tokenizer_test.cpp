@@ -80,24 +80,44 @@ TEST(Tokenizer, IsMadeFromItsNameAndFromItsIdentity) {
   const auto tokenizer = make_tokenizer("byte");
   const TokenizerIdentity identity = tokenizer->identity();
   EXPECT_EQ(TokenizerIdentity::from_json(identity.json(), "here"), identity);
-  EXPECT_EQ(make_tokenizer(identity)->identity(), identity);
+  EXPECT_EQ(make_tokenizer(identity, "")->identity(), identity);
   const TokenizerIdentity numbers = NumberTokenizer(50277).identity();
   EXPECT_EQ(numbers.name, "numbers-50277");
-  EXPECT_EQ(make_tokenizer(numbers)->identity(), numbers);
-  EXPECT_EQ(make_tokenizer(numbers)->vocab_size(), 50277);
+  EXPECT_EQ(make_tokenizer(numbers, "")->identity(), numbers);
+  EXPECT_EQ(make_tokenizer(numbers, "")->vocab_size(), 50277);
+}
+
+TEST(Tokenizer, AnIdentityKeepsTheTokensThatADefinitionLeavesOpen) {
+  const TokenizerIdentity plain{.name = "a", .sha256 = "b"},
+      full{.name = "a", .sha256 = "b", .end_of_document = 7, .prefix_token = 0};
+  EXPECT_EQ(plain.json(), R"({"name":"a","sha256":"b"})");
+  EXPECT_EQ(TokenizerIdentity::from_json(plain.json(), "here"), plain);
+  EXPECT_EQ(TokenizerIdentity::from_json(full.json(), "here"), full);
+  EXPECT_NE(plain, full);
+  for (const char* value : {"-1", "2147483648", "1.5", "null", "\"1\"", "[1]", "1e300"}) {
+    expect_error(ErrorKind::BadData, {"here", "prefix_token"}, [&] {
+      TokenizerIdentity::from_json(str(R"({"name":"a","sha256":"b","prefix_token":)", value, "}"),
+                                   "here");
+    });
+  }
+}
+
+TEST(Tokenizer, AForeignDefinitionIsRefused) {
+  expect_error(ErrorKind::BadData, {"'byte'", "not that of", "damaged"},
+               [] { make_tokenizer(ByteTokenizer().identity(), "{}"); });
 }
 
 TEST(Tokenizer, OthersAreRefused) {
   expect_error(ErrorKind::Usage, {"'word'", "'byte'"}, [] { make_tokenizer("word"); });
   TokenizerIdentity other = ByteTokenizer().identity();
   other.sha256[0] ^= 1;
-  expect_error(ErrorKind::BadData, {"'byte'", "not known"}, [&] { make_tokenizer(other); });
+  expect_error(ErrorKind::BadData, {"'byte'", "not known"}, [&] { make_tokenizer(other, ""); });
   for (const std::string name : {"numbers-100", "numbers-", "numbers-1", "numbers-1e3",
                                  "numbers-0101", "numbers-99999999999999999999"}) {
     TokenizerIdentity changed = NumberTokenizer(101).identity();
     changed.name = name;
     expect_error(ErrorKind::BadData, {"'" + name + "'", "not known"},
-                 [&] { make_tokenizer(changed); });
+                 [&] { make_tokenizer(changed, ""); });
   }
   for (const char* text :
        {"", "[]", "{\"name\": 3, \"sha256\": \"x\"}", "{\"name\": \"byte\"}", "{"}) {

@@ -41,6 +41,7 @@ CheckpointState state(std::int64_t step) {
           .config_yaml = "run: {directory: x}\n",
           .data_identity = "d",
           .tokenizer_identity = "{}",
+          .tokenizer_definition = R"({"version": "1.0"})",
           .vocab_size = 257};
 }
 
@@ -70,6 +71,7 @@ TEST(Checkpoint, ComesBackAsItWasSaved) {
   EXPECT_EQ(s.position.best_loss, 2.0 / 3);
   EXPECT_EQ(s.position.best_step, 2);
   EXPECT_EQ(s.config_yaml, state(1).config_yaml);
+  EXPECT_EQ(s.tokenizer_definition, state(1).tokenizer_definition);
   EXPECT_EQ(s.vocab_size, 257);
   const CheckpointTensors got = all_tensors(-5000), saved = all_tensors(1);
   read_checkpoint_tensors(path, got);
@@ -78,6 +80,15 @@ TEST(Checkpoint, ComesBackAsItWasSaved) {
   EXPECT_EQ(tensor_hash(got.second_moment), tensor_hash(saved.second_moment));
   EXPECT_EQ(tensor_hash(got.average), tensor_hash(saved.average));
   EXPECT_NE(tensor_hash(got.parameters), tensor_hash(got.average));
+}
+
+TEST(Checkpoint, OfATokenizerThatNeedsNoDefinitionHasNone) {
+  const TemporaryDirectory dir;
+  CheckpointState plain = state(3);
+  plain.tokenizer_definition.clear();
+  const fs::path path = save_checkpoint(dir.path(), plain, all_tensors(1));
+  EXPECT_FALSE(fs::exists(path / "tokenizer.json"));
+  EXPECT_EQ(read_checkpoint_state(path).tokenizer_definition, "");
 }
 
 TEST(Checkpoint, EveryFlippedOrMissingByteIsFound) {

@@ -111,10 +111,17 @@ TEST_F(GpuLoadModel, ReadsInAnyPrecisionThatTheGpuHas) {
   }
 }
 
-TEST_F(LoadModel, AVocabularyThatIsNotTheTokenizersIsBadData) {
-  save(1, 300);
-  expect_error(ErrorKind::BadData, {"300", "257", "use another checkpoint"},
+TEST_F(LoadModel, AVocabularySmallerThanTheTokenizersIsBadData) {
+  save(1, 256);
+  expect_error(ErrorKind::BadData, {"256", "257", "use another checkpoint"},
                [&] { load_model(run()); });
+}
+
+TEST_F(LoadModel, AVocabularyLargerThanTheTokenizersIsTaken) {
+  save(1, 300);
+  const LoadedModel loaded = load_model(run());
+  EXPECT_EQ(loaded.model->config().vocab_size, 300);
+  EXPECT_EQ(loaded.tokenizer->vocab_size(), 257);
 }
 
 TEST_F(LoadModel, WhatIsNotThereOrDamagedIsOneClearError) {
