@@ -3,6 +3,7 @@
 #include <array>
 
 #include "autograd/node.h"
+#include "kernels/copy.h"
 
 namespace krait {
 namespace {
@@ -78,6 +79,12 @@ std::vector<Variable> run(const Variable& x, const Variable& residual, const Nor
 
 Variable norm(const Variable& x, const NormParameters& parameters) {
   return run(x, {}, parameters)[0];
+}
+
+Variable unit_rms_norm(const Variable& x, double eps) {
+  const Tensor ones = Tensor::empty({x.size(-1)}, accumulate_dtype(x.dtype()), x.value().device());
+  fill({.y = ones, .value = 1}, current_context());
+  return norm(x, {.kind = NormKind::Rms, .weight = Variable(ones), .eps = eps});
 }
 
 ResidualNorm residual_norm(const Variable& x, const Variable& residual,

@@ -18,6 +18,9 @@ struct NormParameters {
 /// Normalises x over its last dimension (formulas and dtypes in kernels/norm.h).
 Variable norm(const Variable& x, const NormParameters& parameters);
 
+/// x / sqrt(mean(x^2) + eps) over the last dimension, in x's dtype: an RMSNorm that learns nothing.
+Variable unit_rms_norm(const Variable& x, double eps);
+
 struct ResidualNorm {
   Variable y;         // norm(x + residual)
   Variable residual;  // x + residual, in the dtype that x is summed in

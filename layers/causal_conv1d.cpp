@@ -5,11 +5,12 @@
 
 namespace krait {
 
-CausalConv1d::CausalConv1d(std::int64_t d, std::int64_t width, DType dtype) {
-  weight_ =
-      add_parameter({.name = "weight", .initialise = fan_in_value(width)}, {d, 1, width}, dtype);
-  bias_ = add_parameter({.name = "bias", .weight_decay = false, .initialise = fan_in_value(width)},
-                        {d}, dtype);
+CausalConv1d::CausalConv1d(const CausalConv1dConfig& c) {
+  weight_ = add_parameter({.name = "weight", .initialise = fan_in_value(c.width)},
+                          {c.d, 1, c.width}, c.dtype);
+  if (!c.bias) return;
+  bias_ = add_parameter(
+      {.name = "bias", .weight_decay = false, .initialise = fan_in_value(c.width)}, {c.d}, c.dtype);
 }
 
 CausalConv1dOutputs CausalConv1d::forward(const Variable& x, const SequenceState& state) const {

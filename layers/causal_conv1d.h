@@ -11,16 +11,22 @@ struct SequenceState {
   bool want_final = false;
 };
 
+struct CausalConv1dConfig {
+  std::int64_t d = 0, width = 4;
+  bool bias = true;
+  DType dtype = DType::F32;
+};
+
 /// Causal depthwise convolution and SiLU: weight (d, 1, w) and bias (d), initially uniform within
 /// 1/sqrt(w). The state is (b, w - 1, d), the last inputs.
 class CausalConv1d : public Module {
  public:
-  CausalConv1d(std::int64_t d, std::int64_t width, DType dtype);
+  explicit CausalConv1d(const CausalConv1dConfig& config);
   /// x (b, l, d).
   CausalConv1dOutputs forward(const Variable& x, const SequenceState& state) const;
 
  private:
-  Variable weight_, bias_;
+  Variable weight_, bias_;  // bias_ undefined without one
 };
 
 }  // namespace krait

@@ -5,6 +5,7 @@
 
 #include "autograd/elementwise.h"
 #include "autograd/linear.h"
+#include "autograd/norm.h"
 #include "autograd/selective_scan.h"
 #include "autograd/view.h"
 #include "layers/initialise.h"
@@ -32,6 +33,12 @@ LinearConfig linear_config(const MambaConfig& c, std::int64_t inputs, std::int64
   return {.inputs = inputs, .outputs = outputs, .dtype = c.dtype, .compute = c.compute};
 }
 
+LinearConfig in_proj_config(const MambaConfig& c) {
+  LinearConfig config = linear_config(c, c.d_model, 2 * c.d_inner());
+  config.bias = c.proj_bias;
+  return config;
+}
+
 LinearConfig dt_proj_config(const MambaConfig& c) {
   LinearConfig config = linear_config(c, c.rank(), c.d_inner());
   config.bias = true;
@@ -41,6 +48,7 @@ LinearConfig dt_proj_config(const MambaConfig& c) {
 
 LinearConfig out_proj_config(const MambaConfig& c) {
   LinearConfig config = linear_config(c, c.d_inner(), c.d_model);
+  config.bias = c.proj_bias;
   const double layers = static_cast<double>(c.n_layer);
   config.weight_value =
       fan_in_value(c.d_inner(), c.rescale_prenorm_residual ? 1 / std::sqrt(layers) : 1);
@@ -53,8 +61,10 @@ MambaMixer::MambaMixer(const MambaConfig& c)
     : d_inner_(c.d_inner()),
       d_state_(c.d_state),
       rank_(c.rank()),
-      in_proj_(linear_config(c, c.d_model, 2 * c.d_inner())),
-      conv1d_(c.d_inner(), c.d_conv, c.dtype),
+      norm_bcdt_(c.norm_bcdt),
+      bcdt_eps_(c.bcdt_eps),
+      in_proj_(in_proj_config(c)),
+      conv1d_({.d = c.d_inner(), .width = c.d_conv, .bias = c.conv_bias, .dtype = c.dtype}),
       x_proj_(linear_config(c, c.d_inner(), c.rank() + 2 * c.d_state)),
       dt_proj_(dt_proj_config(c)),
       out_proj_(out_proj_config(c)) {
@@ -76,7 +86,10 @@ MambaMixer::Output MambaMixer::forward(const Variable& x, const MixerSequence& s
   const auto conv = conv1d_.forward(
       xz[0],
       {.initial = sequence.initial.conv, .ids = sequence.ids, .want_final = sequence.want_final});
-  const auto dt_B_C = split(x_proj_.forward(conv.y), 2, {rank_, d_state_, d_state_});
+  auto dt_B_C = split(x_proj_.forward(conv.y), 2, {rank_, d_state_, d_state_});
+  if (norm_bcdt_) {
+    for (Variable& part : dt_B_C) part = unit_rms_norm(part, bcdt_eps_);
+  }
   const Shape one_group{batch, length, 1, d_state_};
   const auto scan = selective_scan({.u = conv.y,
                                     .delta = linear(dt_B_C[0], dt_proj_.weight()),

@@ -23,7 +23,8 @@ struct MixerSequence {
 
 /// x, z = in_proj(x);  u = silu(conv1d(x));  dt, B, C = x_proj(u);  delta = dt_proj(dt)
 /// y = out_proj(selective_scan(u, delta, -exp(A_log), B, C, D, z))
-/// Figure 3 and section 3.6 of the paper. dt_proj's bias goes into the scan as delta_bias. All
+/// Figure 3 and section 3.6 of the paper; with norm_bcdt, dt, B and C are normalised each before
+/// they are used. dt_proj's bias goes into the scan as delta_bias. All
 /// activations are of the compute dtype; A_log, D, the bias and the scan's state of `dtype`.
 class MambaMixer : public Module {
  public:
@@ -37,6 +38,8 @@ class MambaMixer : public Module {
 
  private:
   std::int64_t d_inner_, d_state_, rank_;
+  bool norm_bcdt_;
+  double bcdt_eps_;
   Linear in_proj_;
   CausalConv1d conv1d_;
   Linear x_proj_;

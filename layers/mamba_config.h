@@ -20,6 +20,10 @@ struct MambaConfig {
   std::int64_t dt_rank = 0;  // 0: ceil(d_model / 16)
   double dt_min = 1e-3, dt_max = 0.1, dt_init_floor = 1e-4;
   bool tie_embeddings = true;
+  bool conv_bias = true;   // of the convolution
+  bool proj_bias = false;  // of in_proj and out_proj
+  bool norm_bcdt = false;  // B, C and dt go through an RMSNorm without weight: FalconMamba
+  double bcdt_eps = 1e-6;  // (arXiv:2410.05355), and its epsilon
   NormKind norm = NormKind::Rms;
   double norm_eps = 1e-5;
   bool rescale_prenorm_residual = true;  // out_proj starts 1/sqrt(n_layer) smaller

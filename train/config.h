@@ -41,6 +41,10 @@ struct Config {
     double dt_max = 0.1;
     double dt_init_floor = 1e-4;
     bool tie_embeddings = true;
+    bool conv_bias = true;
+    bool proj_bias = false;
+    bool norm_bcdt = false;
+    double bcdt_eps = 1e-6;
     Norm norm = Norm::Rms;
     double norm_eps = 1e-5;
     bool rescale_prenorm_residual = true;

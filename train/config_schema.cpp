@@ -101,7 +101,7 @@ void add_model(std::vector<Field>& fields) {
                          {between(0, kMaxSize), "tokens", "vocabulary; 0: that of data.train"}));
   fields.push_back(
       field("model.pad_vocab_multiple", in, &S::pad_vocab_multiple,
-            {between(1, 65536), "rows", "the embedding is padded to a multiple of it"}));
+            {between(1, kMaxSize), "rows", "the embedding is padded to a multiple of it"}));
   fields.push_back(
       field("model.d_state", in, &S::d_state, {between(1, 256), "", "states of a channel (N)"}));
   fields.push_back(field("model.expand", in, &S::expand,
@@ -118,6 +118,14 @@ void add_model(std::vector<Field>& fields) {
                          {kPositive, "", "initial deltas are at least this"}));
   fields.push_back(field("model.tie_embeddings", in, &S::tie_embeddings,
                          {kAny, "", "the output head is the embedding"}));
+  fields.push_back(
+      field("model.conv_bias", in, &S::conv_bias, {kAny, "", "the convolution has a bias"}));
+  fields.push_back(
+      field("model.proj_bias", in, &S::proj_bias, {kAny, "", "in_proj and out_proj have biases"}));
+  fields.push_back(field("model.norm_bcdt", in, &S::norm_bcdt,
+                         {kAny, "", "normalise B, C and dt (RMS, without weight): FalconMamba"}));
+  fields.push_back(field("model.bcdt_eps", in, &S::bcdt_eps,
+                         {kPositive, "", "epsilon of the normalisation of B, C and dt"}));
   fields.push_back(
       field("model.norm", in, &S::norm, {kAny, "", "normalisation before each block"}));
   fields.push_back(
