@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "train/hugging_face.h"
 #include "train/model_config.h"
 
 namespace krait {
@@ -14,17 +15,13 @@ std::vector<NamedTensor> named_values(const MambaLM& model) {
   return values;
 }
 
-}  // namespace
-
-LoadedModel load_model(const std::filesystem::path& path, const LoadModelOptions& options) {
+LoadedModel load_checkpoint(const std::filesystem::path& path, const LoadModelOptions& options) {
   LoadedModel loaded{.path = resolve_checkpoint(path)};
   const CheckpointState state = read_checkpoint_state(loaded.path);
   loaded.step = state.position.step;
   loaded.config = parse_config(state.config_yaml, (loaded.path / "config.yaml").string());
-  loaded.tokenizer = make_tokenizer(
-      TokenizerIdentity::from_json(state.tokenizer_identity,
-                                   str("'", (loaded.path / "state.json").string(), "'")),
-      state.tokenizer_definition);
+  loaded.tokenizer = options.tokenizer.empty() ? checkpoint_tokenizer(loaded.path, state)
+                                               : make_tokenizer(options.tokenizer.string());
   KRAIT_CHECK(BadData, loaded.tokenizer->vocab_size() <= state.vocab_size, "'",
               loaded.path.string(), "': the model has a vocabulary of ", state.vocab_size,
               " tokens, its tokenizer '", loaded.tokenizer->identity().name, "' one of ",
@@ -38,6 +35,21 @@ LoadedModel load_model(const std::filesystem::path& path, const LoadModelOptions
   read_checkpoint_parameters(loaded.path, options.weights, named_values(*loaded.model));
   loaded.model->place(options.device);
   return loaded;
+}
+
+}  // namespace
+
+LoadedModel load_model(const std::filesystem::path& path, const LoadModelOptions& options) {
+  return is_hugging_face_directory(path) ? load_hugging_face(path, options)
+                                         : load_checkpoint(path, options);
+}
+
+std::unique_ptr<Tokenizer> checkpoint_tokenizer(const std::filesystem::path& checkpoint,
+                                                const CheckpointState& state) {
+  return make_tokenizer(
+      TokenizerIdentity::from_json(state.tokenizer_identity,
+                                   str("'", (checkpoint / "state.json").string(), "'")),
+      state.tokenizer_definition);
 }
 
 void require_tokenizer_of(const LoadedModel& model, const TokenSet& set) {

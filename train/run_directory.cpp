@@ -21,6 +21,14 @@ FileDescriptor open_or_throw(const fs::path& path, int flags) {
 
 }  // namespace
 
+void make_empty_directory(const fs::path& directory) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (error) throw_io_error("make the directory", directory, error.value());
+  KRAIT_CHECK(Usage, fs::is_empty(directory, error) && !error, "'", directory.string(),
+              "' is not empty; give a new directory, or empty this one first.");
+}
+
 RunDirectory::RunDirectory(fs::path path) : path_(std::move(path)) {
   std::error_code error;
   fs::create_directories(path_ / "samples", error);

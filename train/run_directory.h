@@ -7,6 +7,10 @@
 
 namespace krait {
 
+/// Makes a directory that is to be filled. Throws Usage when it is there and not empty, Io when it
+/// cannot be made.
+void make_empty_directory(const std::filesystem::path& directory);
+
 /// The folder of a run, held by one process at a time:
 ///   config.yaml (resolved), metrics.jsonl, log.txt, checkpoints/, samples/
 class RunDirectory {

@@ -146,6 +146,22 @@ TEST(Gradients, NormsWithAndWithoutResidual) {
   }
 }
 
+TEST(Gradients, UnitRmsNormEqualsItsFormula) {
+  // Rows of a wider array, as the block has them; some small, so that eps counts.
+  const Variable wide = random_leaf({2, 3, 9}, 27, {-0.1, 0.1});
+  const auto middle = [&] { return slice(wide, 2, 2, 7); };
+  const auto formula = [&] {
+    const Variable x = middle();
+    const Variable mean_square = scale(sum_to(square(x), {2, 3, 1}), 1.0 / 5);
+    return x / sqrt(mean_square + Variable(Tensor::from<double>({1}, {1e-3})));
+  };
+  const Tensor got = unit_rms_norm(middle(), 1e-3).value(), want = formula().value();
+  for (std::int64_t i = 0; i < want.numel(); ++i) {
+    EXPECT_NEAR(got.data<double>()[i], want.data<double>()[i], 1e-15) << i;
+  }
+  expect_gradients([&] { return std::vector{unit_rms_norm(middle(), 1e-3)}; }, {wide});
+}
+
 TEST(Gradients, CausalConv1dThroughOutputAndFinalState) {
   const Tensor ids = Tensor::from<std::int32_t>({2, 6}, {0, 0, 1, 1, 1, 2, 0, 0, 0, 0, 0, 0});
   for (const std::int64_t width : {1, 2, 4, 8}) {

@@ -33,6 +33,14 @@ MambaConfig small(DType compute) {
   return c;
 }
 
+/// The same with every option that published models may have.
+MambaConfig with_options(DType compute) {
+  MambaConfig c = small(compute);
+  c.norm_bcdt = c.proj_bias = true;
+  c.conv_bias = false;
+  return c;
+}
+
 /// What models compute in, on the test's device.
 std::vector<DType> precisions() {
   return on_gpu() ? std::vector{DType::F32, DType::BF16} : std::vector{DType::F32};
@@ -124,6 +132,17 @@ DEVICE_TEST(MambaLMDevice, RecomputedBlocksGiveTheSameBits) {
   }
 }
 
+DEVICE_TEST(MambaLMDevice, OptionsOfTheBlockAreRecomputedToTheSameBits) {
+  for (const DType compute : precisions()) {
+    const auto model = make_model(with_options(compute));
+    const Outcome stored = run_model(*model), again = run_model(*model, {.recompute = true});
+    EXPECT_TRUE(same_bits(stored.logits, again.logits)) << compute;
+    for (const auto& [name, gradient] : stored.gradients) {
+      EXPECT_TRUE(same_bits(gradient, again.gradients.at(name))) << name << " in " << compute;
+    }
+  }
+}
+
 DEVICE_TEST(MambaLMDevice, TwoRunsGiveTheSameBits) {
   for (const DType compute : precisions()) {
     const auto model = make_model(small(compute));
@@ -183,10 +202,27 @@ class GpuMambaLM : public ::testing::Test {
     return run_model(*make_model(small(DType::F32)), {}, length);
   }
   static Outcome on_gpu(DType compute, std::int64_t length) {
+    return on_gpu(small(compute), length);
+  }
+  static Outcome on_gpu(const MambaConfig& config, std::int64_t length) {
     const testing::TestDeviceScope scope(testing::kGpu);
-    return run_model(*make_model(small(compute)), {}, length);
+    return run_model(*make_model(config), {}, length);
   }
 };
+
+TEST_F(GpuMambaLM, OptionsOfTheBlockAgreeWithTheCpu) {
+  const Outcome want = run_model(*make_model(with_options(DType::F32)), {}, 33);
+  for (const DType compute : {DType::F32, DType::BF16}) {
+    const bool narrow = compute == DType::BF16;
+    const Outcome got = on_gpu(with_options(compute), 33);
+    // As below, with the roundings of the norms and biases on the way.
+    EXPECT_LE(difference(got.logits, want.logits), narrow ? 0x1p-5 : 1e-5) << compute;
+    for (const auto& [name, gradient] : want.gradients) {
+      EXPECT_LE(difference(got.gradients.at(name), gradient), narrow ? 0x1p-3 : 1e-4)
+          << name << " in " << compute;
+    }
+  }
+}
 
 TEST_F(GpuMambaLM, InF32AgreesWithTheCpu) {
   for (const std::int64_t length : {1, 33, 300}) {  // within one chunk of the scan and over several

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <map>
+#include <tuple>
 
 #include <gtest/gtest.h>
 
@@ -281,6 +282,80 @@ TEST(MambaLM, LayerNormModelsTrainToo) {
   const auto losses = [&] { return std::vector{model.losses(model.forward(ids).hidden, targets)}; };
   const GradientCheck check = check_gradients(losses, model.variables());
   EXPECT_LT(check.worst, 1e-7) << check.where;
+}
+
+/// The options that published models have beyond the defaults.
+MambaConfig with_options(bool norm_bcdt, bool proj_bias, bool conv_bias) {
+  MambaConfig c = small();
+  c.n_layer = 1;
+  c.norm_bcdt = norm_bcdt;
+  c.bcdt_eps = 1e-2;  // large enough to count
+  c.proj_bias = proj_bias;
+  c.conv_bias = conv_bias;
+  return c;
+}
+
+TEST(MambaLM, BiasesAreThereWhenAskedFor) {
+  for (const bool proj : {false, true}) {
+    for (const bool conv : {false, true}) {
+      const MambaLM model(with_options(false, proj, conv));
+      std::map<std::string, Shape> biases;
+      for (const Parameter& p : model.parameters()) {
+        if (!p.name.ends_with(".bias")) continue;
+        EXPECT_FALSE(p.weight_decay) << p.name;
+        biases[p.name] = p.variable.shape();
+      }
+      const std::string mixer = "backbone.layers.0.mixer.";
+      std::map<std::string, Shape> expected{{mixer + "dt_proj.bias", {24}}};
+      if (conv) expected[mixer + "conv1d.bias"] = {24};
+      if (proj) expected[mixer + "in_proj.bias"] = {48};
+      if (proj) expected[mixer + "out_proj.bias"] = {12};
+      EXPECT_EQ(biases, expected);
+    }
+  }
+}
+
+TEST(MambaLM, EveryOptionOfTheBlockDifferentiates) {
+  const Tensor ids = random_ids({1, 5}, 13, 15), targets = random_ids({1, 5}, 13, 16);
+  for (const auto& [norm, proj, conv] :
+       {std::tuple{true, false, true}, {false, true, false}, {true, true, false}}) {
+    const MambaLM model(with_options(norm, proj, conv));
+    model.initialise(13);
+    for (const Parameter& p : model.parameters()) {  // no zeros: a term left out must show
+      if (p.name.ends_with("proj.bias")) {
+        const Tensor& value = p.variable.value();
+        for (std::int64_t i = 0; i < value.numel(); ++i) {
+          value.data<double>()[i] += 0.1 * static_cast<double>(i % 7 - 3);
+        }
+      }
+    }
+    const auto losses = [&] {
+      return std::vector{model.losses(model.forward(ids).hidden, targets)};
+    };
+    const GradientCheck check = check_gradients(losses, model.variables());
+    EXPECT_LT(check.worst, 1e-7) << check.where;
+  }
+}
+
+TEST(MambaLM, NormalisedBCDtDoNotDependOnTheScaleOfTheirProjection) {
+  const Tensor ids = random_ids({1, 9}, 13, 17);
+  for (const bool norm : {false, true}) {
+    MambaConfig c = with_options(norm, false, true);
+    c.bcdt_eps = 1e-12;
+    const MambaLM model(c);
+    model.initialise(14);
+    const Tensor before = model.logits(model.forward(ids).hidden).value();
+    for (const Parameter& p : model.parameters()) {
+      if (!p.name.ends_with("x_proj.weight")) continue;
+      for (double& w : p.variable.value().span<double>()) w *= 3;
+    }
+    const double change = difference(model.logits(model.forward(ids).hidden).value(), before);
+    if (norm) {
+      EXPECT_LT(change, 1e-6);
+    } else {
+      EXPECT_GT(change, 1e-4);
+    }
+  }
 }
 
 TEST(MambaLM, AfterTheFirstPassNoMemoryIsTakenFromTheSystem) {
