@@ -148,7 +148,8 @@ void print_info(const ModelInfo& info) {
     std::cout << fmt::format("tokenizer {}, {} tokens, sha256 {}\n", info.tokenizer,
                              info.tokenizer_tokens, info.tokenizer_sha256);
   }
-  for (const auto& [key, value] : fields_json(info.model).items()) {
+  const ordered_json fields = fields_json(info.model);
+  for (const auto& [key, value] : fields.items()) {
     std::cout << fmt::format("  {}: {}\n", key, value.dump());
   }
   for (const ModelArray& a : info.arrays) {

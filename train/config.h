@@ -65,6 +65,7 @@ struct Config {
     std::int64_t steps = 0;
     std::int64_t batch_size = 0;
     std::int64_t accumulation = 1;
+    std::string initial_weights;
     Precision precision = Precision::F32;
     Recompute recompute = Recompute::None;
     double ema_decay = 0.0;

@@ -169,6 +169,11 @@ void add_train(std::vector<Field>& fields) {
                          {between(1, kMaxSize), "",
                           "equal micro-batches that batch_size is cut into, to save memory"}));
   fields.push_back(field(
+      "train.initial_weights", in, &S::initial_weights,
+      {kAny, "path",
+       "start from this model's weights (a run, checkpoint or Hugging Face directory); empty: "
+       "at random"}));
+  fields.push_back(field(
       "train.precision", in, &S::precision,
       {kAny, "",
        "arithmetic; bf16 keeps weights and sums in f32. bf16 and tf32 need CUDA, f64 the CPU"}));

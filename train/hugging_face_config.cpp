@@ -182,9 +182,7 @@ void read_transformers(const Members& m, HuggingFaceConfig& result) {
   m.read(transformers_bindings(), config);
   read_inner_width(m, config);
   read_rank(m, "time_step_rank", config);
-  if (m.has("pad_vocab_size_multiple")) {
-    m.set("pad_vocab_size_multiple", *find_field("model.pad_vocab_multiple"), whole(1), config);
-  }
+  m.set("pad_vocab_size_multiple", *find_field("model.pad_vocab_multiple"), whole(1), config);
   if (type == "falcon_mamba") {
     config.model.norm_bcdt = true;
     m.set("mixer_rms_eps", *find_field("model.bcdt_eps"), 1e-6, config);

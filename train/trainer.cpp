@@ -25,6 +25,7 @@
 #include "train/checkpoint.h"
 #include "train/config_schema.h"
 #include "train/generate.h"
+#include "train/initial_weights.h"
 #include "train/metrics_log.h"
 #include "train/model_config.h"
 #include "train/optimizer.h"
@@ -75,6 +76,7 @@ class Trainer {
   TrainResult run();
 
  private:
+  void start_from_initial_weights();
   void resume();
   void require_same_run(const CheckpointState& state, const std::string& checkpoint);
   void begin();
@@ -184,6 +186,14 @@ void Trainer::require_same_run(const CheckpointState& state, const std::string& 
               "' was trained on; restore it, or give run.directory another value.");
 }
 
+void Trainer::start_from_initial_weights() {
+  if (config_.train.initial_weights.empty()) return;
+  read_initial_weights(config_, train_set_->info().tokenizer, arena_.named(arena_.value()));
+  arena_.refresh_compute();
+  if (average_) average_.emplace(arena_, config_.train.ema_decay);
+  say("starts from the weights of " + config_.train.initial_weights);
+}
+
 void Trainer::resume() {
   remove_partial_checkpoints(directory_.checkpoints());
   std::vector<std::string> skipped;
@@ -202,6 +212,7 @@ void Trainer::resume() {
     KRAIT_CHECK(BadData, skipped.empty(), "no checkpoint in '", directory_.checkpoints().string(),
                 "' is intact, so the run cannot go on: ", skipped.front(),
                 "; to start over, remove the run directory.");
+    start_from_initial_weights();
   }
   truncate_metrics_after(directory_.metrics(), position_.step);
 }

@@ -1,0 +1,64 @@
+#include "train/initial_weights.h"
+
+#include <array>
+#include <map>
+
+#include "core/error.h"
+#include "kernels/copy.h"
+#include "train/config_schema.h"
+#include "train/load_model.h"
+
+namespace krait {
+namespace {
+
+/// Fields that change what a model computes without changing a shape.
+constexpr std::array<std::string_view, 6> kMeaning{"model.expand",    "model.dt_rank",
+                                                   "model.norm",      "model.norm_eps",
+                                                   "model.norm_bcdt", "model.bcdt_eps"};
+
+void require_same_model(const Config& config, const LoadedModel& loaded) {
+  for (const std::string_view name : kMeaning) {
+    const Field& f = *find_field(name);
+    Config ours = config, theirs = loaded.config;
+    for (Config* c : {&ours, &theirs}) {  // 0 stands for a rank that follows from the width
+      if (c->model.dt_rank == 0) c->model.dt_rank = (c->model.d_model + 15) / 16;
+      if (!c->model.norm_bcdt) c->model.bcdt_eps = 0;
+    }
+    const std::string is = format_field(f, f.get(ours)), was = format_field(f, f.get(theirs));
+    KRAIT_CHECK(BadConfig, is == was, "train.initial_weights '", config.train.initial_weights,
+                "' is a model with ", name, " = ", was, ", this configuration says ", is,
+                "; take the model section that 'krait model info' shows.");
+  }
+}
+
+}  // namespace
+
+void read_initial_weights(const Config& config, const TokenizerIdentity& tokenizer,
+                          const std::vector<NamedTensor>& parameters) {
+  using Precision = Config::Train::Precision;
+  const std::string& path = config.train.initial_weights;
+  const bool f64 = config.train.precision == Precision::F64;
+  const LoadedModel loaded = load_model(
+      path, {.precision = f64 ? Precision::F64 : Precision::F32, .needs_tokenizer = false});
+  require_same_model(config, loaded);
+  KRAIT_CHECK(
+      BadConfig,
+      loaded.tokenizer == nullptr || loaded.tokenizer->identity().sha256 == tokenizer.sha256,
+      "train.initial_weights '", path, "' is a model of another tokenizer than data.train (",
+      tokenizer.name, "); build the set with the model's (krait data build --tokenizer).");
+  std::map<std::string, Tensor> values;
+  for (const Parameter& p : loaded.model->parameters()) values[p.name] = p.variable.value();
+  KRAIT_CHECK(BadConfig, values.size() == parameters.size(), "train.initial_weights '", path,
+              "' is a model of ", values.size(), " parameters, this configuration makes one of ",
+              parameters.size(), "; take the model section that 'krait model info' shows.");
+  for (const NamedTensor& p : parameters) {
+    const auto found = values.find(p.name);
+    KRAIT_CHECK(BadConfig, found != values.end() && found->second.shape() == p.tensor.shape(),
+                "train.initial_weights '", path, "' has no '", p.name, "' of shape ",
+                p.tensor.shape(), "; take the model section that 'krait model info' shows.");
+    copy({.x = found->second.to(p.tensor.device()), .y = p.tensor}, current_context());
+    p.tensor.bump_version();
+  }
+}
+
+}  // namespace krait
