@@ -19,6 +19,15 @@ target_link_libraries(krait_yaml INTERFACE
                       $<IF:$<TARGET_EXISTS:yaml-cpp::yaml-cpp>,yaml-cpp::yaml-cpp,yaml-cpp>)
 add_library(krait::yaml ALIAS krait_yaml)
 
+# Compressed text. libzstd comes without a CMake package on Debian 12.
+find_package(ZLIB REQUIRED)
+find_library(ZSTD_LIBRARY zstd REQUIRED)
+find_path(ZSTD_INCLUDE_DIR zstd.h REQUIRED)
+add_library(krait_zstd INTERFACE)
+target_include_directories(krait_zstd SYSTEM INTERFACE ${ZSTD_INCLUDE_DIR})
+target_link_libraries(krait_zstd INTERFACE ${ZSTD_LIBRARY})
+add_library(krait::zstd ALIAS krait_zstd)
+
 # Optional parts: AUTO takes them when they are there, ON insists.
 include(KraitCuda)
 

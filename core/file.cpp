@@ -91,6 +91,10 @@ void remove_stale(const fs::path& directory, const std::string& prefix) {
   }
 }
 
+std::string temporary_prefix(const fs::path& target) {
+  return str(".", target.filename().string(), ".tmp-");
+}
+
 // A name that no other call here or in a living process uses; O_EXCL decides in any case.
 std::string unique_suffix() {
   static std::atomic<std::uint64_t> counter{0};
@@ -183,8 +187,27 @@ std::string file_sha256(const fs::path& path) {
   return hash.hex();
 }
 
+FileDescriptor make_unnamed_file(const fs::path& beside) {
+  const fs::path directory = directory_of(beside);
+  FileDescriptor file(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  // NFS and others have no such files: one that loses its name at once is nearly as good.
+  const bool supported = errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL;
+  while (!file && !supported) {
+    const fs::path path = directory / (temporary_prefix(beside) + unique_suffix());
+    file = FileDescriptor(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (file) ::unlink(path.c_str());
+    if (!file && errno != EEXIST) break;
+  }
+  if (!file) throw_io_error("create", beside, errno);
+  return file;
+}
+
+void remove_stale_temporaries(const fs::path& target) {
+  remove_stale(directory_of(target), temporary_prefix(target));
+}
+
 TemporaryFile::TemporaryFile(fs::path target) : target_(std::move(target)) {
-  const std::string prefix = str(".", target_.filename().string(), ".tmp-");
+  const std::string prefix = temporary_prefix(target_);
   remove_stale(directory_of(target_), prefix);
   while (true) {
     path_ = directory_of(target_) / (prefix + unique_suffix());

@@ -63,6 +63,13 @@ void fsync_directory(const std::filesystem::path& directory);
 /// The lower-case hexadecimal SHA-256 of a file's contents.
 std::string file_sha256(const std::filesystem::path& path);
 
+/// An open file for reading and writing that has no name, in the directory of `beside`, which is in
+/// the error. It is gone when its descriptor closes, however the process ends.
+FileDescriptor make_unnamed_file(const std::filesystem::path& beside);
+
+/// Removes what killed processes left behind of TemporaryFiles for `target`.
+void remove_stale_temporaries(const std::filesystem::path& target);
+
 /// A new empty file beside `target` (".<name>.tmp-<random>") that takes its place on commit() and
 /// is removed otherwise. What killed processes left there for the same target is removed at
 /// construction; a lock on each file tells those from the files of living ones.

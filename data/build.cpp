@@ -2,19 +2,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
 #include <string_view>
 
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "core/random.h"
-#include "data/text_source.h"
+#include "data/build_output.h"
+#include "data/held_out.h"
+#include "data/only_document.h"
+#include "data/text_encoder.h"
 
 namespace krait {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::size_t kPiece = std::size_t{1} << 20;  // bytes encoded at a time
 constexpr std::uint64_t kReportBytes = std::uint64_t{1} << 22;
 
 std::string_view name_of(SplitRule rule) {
@@ -29,50 +31,19 @@ std::string_view name_of(SplitRule rule) {
   return "?";
 }
 
-/// Which documents are held out, as SplitRule::ByDocument says.
-class HeldOut {
- public:
-  HeldOut(double fraction, std::uint64_t seed, std::uint64_t documents)
-      : stream_{.seed = seed,
-                .purpose = RandomPurpose::Sample,
-                .stream = stream_of("held-out documents")},
-        threshold_(fraction) {
-    double least = 1, most = 0;
-    for (std::uint64_t i = 0; i < documents; ++i) {
-      least = std::min(least, stream_.uniform(i));
-      most = std::max(most, stream_.uniform(i));
-    }
-    // With few documents chance may leave one side empty: the nearest one goes there.
-    if (least >= threshold_) threshold_ = std::nextafter(least, 1.0);
-    if (most < threshold_) threshold_ = most;
-  }
-  bool operator()(std::uint64_t document) const { return stream_.uniform(document) < threshold_; }
-
- private:
-  RandomStream stream_;
-  double threshold_;
-};
-
-// Where to cut a text so that about `fraction` of it is held out.
-std::size_t cut_position(std::string_view text, double fraction) {
-  const auto kept = static_cast<std::size_t>(static_cast<double>(text.size()) * (1 - fraction));
-  std::size_t cut = std::min(kept, text.size());
-  const std::size_t near = (text.size() - cut) / 4;
-  const std::size_t line = text.substr(cut, near).find('\n');
-  if (line != std::string_view::npos) return cut + line + 1;
-  const auto continues = [&] { return (static_cast<std::uint8_t>(text[cut]) & 0xC0) == 0x80; };
-  while (cut < text.size() && continues()) ++cut;
-  return cut;
-}
-
 void check_options(const BuildOptions& options) {
   KRAIT_CHECK(Usage, !options.inputs.empty(), "name at least one text file, folder or JSONL file.");
   KRAIT_CHECK(Usage, !options.output.empty(), "name the output folder.");
   KRAIT_CHECK(Usage, options.held_out >= 0 && options.held_out < 1,
               "the held-out fraction must be at least 0 and below 1, got ", options.held_out, ".");
-  KRAIT_CHECK(Usage, options.held_out == 0 || options.output.extension() != ".h5", "'",
-              options.output.string(),
+  const bool one_file = options.output.extension() == ".h5";
+  KRAIT_CHECK(Usage, options.held_out == 0 || !one_file, "'", options.output.string(),
               "' is one file, a held-out part needs a second one; name a folder.");
+  KRAIT_CHECK(Usage, options.shard_tokens == 0 || !one_file, "'", options.output.string(),
+              "' is one file, shards need a folder; name one.");
+  KRAIT_CHECK(Usage,
+              options.max_line_bytes >= 1 && options.max_line_bytes <= std::uint64_t{1} << 40,
+              "the longest line must be 1 byte to 1 TiB, got ", options.max_line_bytes, ".");
 }
 
 /// One run of build_token_sets.
@@ -81,29 +52,24 @@ class Build {
   Build(const BuildOptions& options, const Tokenizer& tokenizer)
       : options_(options),
         tokenizer_(tokenizer),
-        sources_(find_text_sources(options.inputs, options.text_field)) {
-    KRAIT_CHECK(BadData, sources_.documents > 0, "there is no text in ", shown_inputs(), ": ",
-                sources_.skipped.size(),
-                " files were skipped as binary or empty; check the input.");
-    result_.skipped = sources_.skipped;
-    result_.empty_documents = sources_.empty_documents;
-    if (options.held_out > 0) {
-      result_.split = sources_.documents == 1 ? SplitRule::ByPosition : SplitRule::ByDocument;
-    }
-    progress_.bytes_total = sources_.bytes;
-    open_writers();
+        sources_(find_text_sources(options.inputs)),
+        output_(options, tokenizer, sources_,
+                [this](SetPart part, auto shard) { return provenance(part, shard); }) {
+    for (const TextSource& source : sources_) progress_.bytes_total += source.bytes;
+    state_.threshold = options.held_out;
+    if (options.held_out > 0) result_.split = SplitRule::ByDocument;
   }
 
   BuildResult run() {
-    std::uint64_t document = 0;
-    const HeldOut held_out(options_.held_out, options_.seed,
-                           result_.split == SplitRule::ByDocument ? sources_.documents : 0);
-    for (const TextSource& source : sources_.files) {
-      visit_documents(source, options_.text_field, [&](std::string_view text, std::uint64_t bytes) {
-        add(text, result_.split == SplitRule::ByDocument && held_out(document));
-        ++document;
-        report(bytes - text.size());  // what JSON takes up around the text
-      });
+    if (const auto found = output_.found()) {
+      state_ = *found;
+      result_.notes.push_back(str("Went on behind the ", state_.of(SetPart::Train).shards.size(),
+                                  " shards of an interrupted build."));
+    }
+    if (!state_.complete) {
+      do {
+        read_through();
+      } while (starts_over());
     }
     finish();
     return std::move(result_);
@@ -116,80 +82,149 @@ class Build {
     return shown;
   }
 
-  void open_writers() {
-    const bool one_file = options_.output.extension() == ".h5";
-    const fs::path folder = one_file ? options_.output.parent_path() : options_.output;
-    std::error_code error;
-    if (!folder.empty()) fs::create_directories(folder, error);
-    if (error) throw_io_error("make the folder", folder, error.value());
-    train_path_ = one_file ? options_.output : folder / "train.h5";
-    train_.emplace(train_path_, tokenizer_);
-    valid_path_ = folder / "valid.h5";
-    if (result_.split == SplitRule::None) {
-      if (!one_file && fs::exists(valid_path_)) {
-        result_.notes.push_back(
-            str("'", valid_path_.string(),
-                "' is of an earlier build: its text may be in the new training set."));
-      }
-      return;
-    }
-    valid_.emplace(valid_path_, tokenizer_);
+  TextEncoderOptions encoder_options() const {
+    return {.reader = {.max_line_bytes = options_.max_line_bytes},
+            .text_field = options_.text_field};
   }
 
-  void add(std::string_view text, bool is_valid) {
-    if (result_.split != SplitRule::ByPosition) return append(is_valid ? *valid_ : *train_, text);
+  void read_through() {
+    TextEncoder encoder(sources_, tokenizer_, encoder_options(), state_.position);
+    while (true) {
+      const std::vector<EncodedPiece> pieces = encoder.next();
+      if (pieces.empty()) return;
+      for (const EncodedPiece& piece : pieces) {
+        add(piece);
+        report(piece.piece.input_bytes);
+      }
+    }
+  }
+
+  void add(const EncodedPiece& encoded) {
+    const std::span<const std::int32_t> ids(encoded.ids);
+    const TextPiece& piece = encoded.piece;
+    switch (piece.kind) {
+      case TextPiece::Kind::Lines: {
+        std::size_t begin = 0;
+        for (const EncodedLine& line : encoded.lines) {
+          state_.empty_documents += line.empty_ones;
+          append(ids.subspan(begin, line.end - begin));
+          end_document(line.after);
+          begin = line.end;
+        }
+        state_.empty_documents += encoded.empty_ones;
+        return;
+      }
+      case TextPiece::Kind::Part:
+        return append(ids);
+      case TextPiece::Kind::LastPart:
+        append(ids);
+        return end_document({.file = piece.begin.file + 1});
+      case TextPiece::Kind::Skipped:
+        if (in_document_) output_.writer(part_).drop_document();
+        in_document_ = false;
+        state_.skipped.push_back({sources_[piece.begin.file].path, piece.reason});
+        state_.skipped_bytes += sources_[piece.begin.file].bytes;
+    }
+  }
+
+  void append(std::span<const std::int32_t> ids) {
+    if (!in_document_) {
+      number_ = held_out_number(options_.seed, state_.documents());
+      part_ = number_ < state_.threshold ? SetPart::Valid : SetPart::Train;
+      in_document_ = true;
+    }
+    output_.writer(part_).append(ids);
+    tokens_in_document_ += ids.size();
+  }
+
+  void end_document(const TextPosition& after) {
+    output_.writer(part_).end_document();
+    in_document_ = false;
+    state_.tokens += std::exchange(tokens_in_document_, 0) + 1;
+    ++state_.of(part_).documents;
+    state_.least = std::min(state_.least, number_);
+    state_.most = std::max(state_.most, number_);
+    state_.position = after;
+    output_.document_done(state_);
+  }
+
+  /// After all input: whether it must be read again, because chance has left one side empty.
+  bool starts_over() {
+    KRAIT_CHECK(BadData, state_.documents() > 0, "there is no text in ", shown_inputs(), ": ",
+                state_.skipped.size(), " files were skipped as binary or empty; check the input.");
+    if (result_.split == SplitRule::None) return false;
+    if (state_.documents() == 1) {
+      split_by_position();
+      return false;
+    }
+    if (state_.of(SetPart::Valid).documents > 0 && state_.of(SetPart::Train).documents > 0) {
+      return false;
+    }
+    BuildState again;
+    again.threshold =
+        state_.of(SetPart::Valid).documents == 0 ? std::nextafter(state_.least, 1.0) : state_.most;
+    state_ = again;
+    output_.start_over(state_);
+    return true;
+  }
+
+  /// Splits the only document.
+  void split_by_position() {
+    result_.split = SplitRule::ByPosition;
+    output_.start_over({.threshold = options_.held_out});
+    state_.tokens = 0;
+    state_.parts = {};
+    const OnlyDocument document(sources_, tokenizer_, encoder_options());
+    const std::string_view text = document.text();
     const std::size_t cut = cut_position(text, options_.held_out);
     KRAIT_CHECK(BadData, cut > 0 && cut < text.size(), shown_inputs(), ": the text of ",
                 text.size(), " bytes is too short to hold out ", options_.held_out,
                 " of it; add text or choose another fraction.");
-    append(*train_, text.substr(0, cut));
-    append(*valid_, text.substr(cut));
+    add_part(SetPart::Train, text.substr(0, cut));
+    add_part(SetPart::Valid, text.substr(cut));
     result_.notes.push_back(
         str("There is one document only, so its last ", text.size() - cut, " bytes are held out."));
   }
 
-  // One document, encoded piece by piece.
-  void append(TokenSetWriter& writer, std::string_view text) {
-    std::size_t piece = kPiece;
-    while (!text.empty()) {
-      const bool last = text.size() <= piece;
-      const std::size_t cut = last ? text.size() : tokenizer_.safe_cut(text.substr(0, piece));
-      if (cut == 0) {
-        piece *= 2;
-        continue;
-      }
-      writer.append(tokenizer_.encode(text.substr(0, cut)));
-      text.remove_prefix(cut);
-      piece = kPiece;
-      report(cut);
-    }
-    writer.end_document();
+  void add_part(SetPart part, std::string_view text) {
+    encode_text_in_parallel(text, tokenizer_, [&](std::span<const std::int32_t> ids) {
+      output_.writer(part).append(ids);
+      state_.tokens += ids.size();
+    });
+    output_.writer(part).end_document();
+    ++state_.tokens;
+    ++state_.of(part).documents;
   }
 
-  void report(std::uint64_t bytes) {
-    progress_.bytes_done += bytes;
-    if (progress_.bytes_done - reported_ >= kReportBytes) send_report();
+  void report(std::uint64_t bytes_done) {
+    progress_.bytes_done = bytes_done;
+    if (bytes_done >= reported_ + kReportBytes) send_report();
   }
 
   void send_report() {
     reported_ = progress_.bytes_done;
     if (!options_.progress) return;
-    progress_.documents = train_->n_documents() + (valid_ ? valid_->n_documents() : 0);
-    progress_.tokens = train_->n_tokens() + (valid_ ? valid_->n_tokens() : 0);
+    progress_.documents = state_.documents();
+    progress_.tokens = state_.tokens + tokens_in_document_;
     options_.progress(progress_);
   }
 
-  std::string provenance(std::string_view part) const {
+  std::string provenance(SetPart part, std::optional<std::uint64_t> shard) const {
     nlohmann::ordered_json json;
     json["tool"] = options_.tool;
     for (const fs::path& input : options_.inputs) json["sources"].push_back(input.string());
-    json["files"] = sources_.files.size();
-    json["documents"] = sources_.documents;
-    json["input_bytes"] = sources_.bytes;
-    json["skipped_files"] = sources_.skipped.size();
+    if (shard) {
+      json["shard"] = *shard;
+      json["shard_tokens"] = options_.shard_tokens;
+    } else {
+      json["files"] = sources_.size() - state_.skipped.size();
+      json["documents"] = result_.split == SplitRule::ByPosition ? 1 : state_.documents();
+      json["input_bytes"] = progress_.bytes_total - state_.skipped_bytes;
+      json["skipped_files"] = state_.skipped.size();
+    }
     json["split"]["rule"] = name_of(result_.split);
     if (result_.split != SplitRule::None) {
-      json["split"]["part"] = part;
+      json["split"]["part"] = krait::name_of(part);
       json["split"]["fraction"] = options_.held_out;
       json["split"]["seed"] = options_.seed;
     }
@@ -199,21 +234,31 @@ class Build {
   }
 
   void finish() {
-    progress_.bytes_done = sources_.bytes;
+    progress_.bytes_done = progress_.bytes_total;
     send_report();
-    if (valid_) valid_->prepare(provenance("valid"));
-    train_->prepare(provenance("train"));
-    if (valid_) valid_->commit();
-    train_->commit();
-    result_.train = TokenSet(train_path_).info();
-    if (valid_) result_.valid = TokenSet(valid_path_).info();
+    output_.finish(state_);
+    result_.train = TokenSet(output_.path_of(SetPart::Train)).info();
+    const fs::path valid = output_.path_of(SetPart::Valid);
+    if (state_.of(SetPart::Valid).documents > 0) {
+      result_.valid = TokenSet(valid).info();
+    } else if (valid != options_.output && fs::exists(valid)) {
+      result_.notes.push_back(
+          str("'", valid.string(),
+              "' is of an earlier build: its text may be in the new training set."));
+    }
+    result_.empty_documents = state_.empty_documents;
+    result_.skipped = state_.skipped;
   }
 
   const BuildOptions& options_;
   const Tokenizer& tokenizer_;
-  TextSources sources_;
-  fs::path train_path_, valid_path_;
-  std::optional<TokenSetWriter> train_, valid_;
+  std::vector<TextSource> sources_;
+  BuildOutput output_;
+  BuildState state_;
+  SetPart part_ = SetPart::Train;  // of the current document
+  double number_ = 0;              // of the current document, see held_out_number
+  bool in_document_ = false;
+  std::uint64_t tokens_in_document_ = 0;
   BuildProgress progress_;
   std::uint64_t reported_ = 0;  // bytes at the last report
   BuildResult result_;

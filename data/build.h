@@ -18,17 +18,22 @@ struct BuildProgress {
 };
 
 struct BuildOptions {
-  /// Text files (a document each), .jsonl or .ndjson files (a document a line) and folders, which
-  /// stand for the files below them in the order of their paths; names that start with a dot are
-  /// left out there.
+  /// Text files (a document each), .jsonl or .ndjson files (a document a line), either of them with
+  /// .gz or .zst behind the name, and folders, which stand for the files below them in the order of
+  /// their paths; names that start with a dot are left out there.
   std::vector<std::filesystem::path> inputs;
-  /// A folder (made when it is not there) for train.h5 and, with held_out > 0, valid.h5; or, with
-  /// held_out 0, a file name that ends in .h5.
+  /// A folder (made when it is not there) for train.h5 and, with held_out > 0, valid.h5, or for
+  /// folders of shards; or, with held_out 0 and no shards, a file name that ends in .h5.
   std::filesystem::path output;
   std::string text_field = "text";  // of a JSONL object
   double held_out = 0;              // fraction, 0 <= held_out < 1
   std::uint64_t seed = 0;           // of the choice of held-out documents
-  std::string tool = "krait";       // name and version, for the provenance
+  /// 0: each set is one file. Otherwise a shard ends with the document with which the training
+  /// part reaches so many tokens: documents are never split, so shards have at least so many.
+  std::uint64_t shard_tokens = 0;
+  /// The longest JSONL line, and the longest stretch of a text that a tokenizer cannot cut.
+  std::uint64_t max_line_bytes = std::uint64_t{1} << 27;
+  std::string tool = "krait";  // name and version, for the provenance
   /// Called now and then, on the calling thread.
   std::function<void(const BuildProgress&)> progress;
 };
@@ -40,10 +45,11 @@ struct SkippedFile {
 };
 
 /// How held-out text is chosen. By document: document i (of those that are not empty) is held out
-/// when a number that depends on (seed, i) only is below the fraction; when chance would leave one
-/// side without any, the nearest one goes there. By position, when there is one document only: the
-/// last part of its bytes, cut after a line's end where one is near, between characters in any
-/// case.
+/// when a number that depends on (seed, i) only is below the fraction, so the choice needs no count
+/// and does not change when documents are added behind; when chance leaves one side without any,
+/// the nearest one goes there, and the input is read again. By position, when there is one document
+/// only: the last part of its bytes, cut after a line's end where one is near, between characters
+/// in any case; it is held in memory if it is compressed, and then refused above max_line_bytes.
 enum class SplitRule : std::uint8_t { None, ByDocument, ByPosition };
 
 struct BuildResult {
@@ -51,20 +57,36 @@ struct BuildResult {
   std::optional<TokenSetInfo> valid;
   SplitRule split = SplitRule::None;
   std::uint64_t empty_documents = 0;  // JSONL lines without text, left out
-  std::vector<SkippedFile> skipped;   // binary (they hold a NUL byte) or empty
+  std::vector<SkippedFile> skipped;   // binary text files (they hold a NUL byte) and empty files
   std::vector<std::string> notes;     // sentences that the user should see
 };
 
-/// Builds the sets; the old ones stay as they were unless all succeed. Constant memory but for one
-/// JSONL line, the list of files, and what the tokenizer needs to cut a text (see safe_cut). Input
-/// is read twice, so that a malformed line shows before anything is written. Equal input makes
-/// equal files.
+/// Builds the sets in one pass over the input, which may be larger than any disk when it is
+/// compressed. Reading, encoding (by all threads) and writing go on at the same time; equal input
+/// and options make equal files with any number of threads. Memory is that of TextEncoder, of two
+/// TokenSetWriters and the list of files.
 ///
-/// The sets' provenance is a JSON object: tool, sources (as given), files, documents,
-/// input_bytes, skipped_files, split (rule, part, fraction, seed), text_field.
+/// Without shards, OUTPUT/train.h5 and OUTPUT/valid.h5 appear when all has succeeded; whatever
+/// happens before, a killed process included, leaves the old ones as they were. While it is written
+/// a set takes twice its size on the disk.
+///
+/// With shards, OUTPUT/train/train-00000.h5, train-00001.h5, ... and OUTPUT/valid/valid-00000.h5,
+/// ... are made, in the folder OUTPUT/unfinished-build: shard i of both, the held-out documents of
+/// the same stretch of input, are finished together (there is none of valid when nothing was held
+/// out there). The folders OUTPUT/train and OUTPUT/valid, each of which is one set to TokenSet,
+/// appear at the end, the old ones stay until then. An interrupted build, whether it was killed,
+/// the disk was full or a line malformed, goes on behind its last finished shard when it is called
+/// again, and ends with the same bytes as one that never stopped. It is refused (BadData) when the
+/// options are others, or the files that it has read have changed (path, size or time).
+///
+/// The sets' provenance is a JSON object: tool, sources (as given), split (rule, part, fraction,
+/// seed), text_field; without shards also files, documents, input_bytes (of the files as they lie
+/// on the disk), skipped_files, which nobody knows when a shard is written; with them shard (its
+/// number) and shard_tokens.
 ///
 /// Throws Usage for wrong options, MissingInput, Io, and BadData for input without a document, a
-/// text too short to split, and a malformed JSONL line ("file:line: ...").
+/// text too short to split, damaged compression, a line or stretch of text that is longer than
+/// max_line_bytes and a malformed JSONL line ("file:line: ...").
 BuildResult build_token_sets(const BuildOptions& options, const Tokenizer& tokenizer);
 
 }  // namespace krait

@@ -9,50 +9,54 @@
 #include <thread>
 #include <utility>
 
-#include "core/random.h"
+#include "data/sample_order.h"
 
 namespace krait {
 namespace {
-
-/// The sample of the dataset that comes at each place of the run.
-class SampleOrder {
- public:
-  SampleOrder(std::uint64_t size, const LoaderOptions& options) : size_(size), options_(options) {}
-
-  std::uint64_t operator()(std::uint64_t k) {
-    if (!options_.shuffle) return k % size_;
-    const std::uint64_t epoch = k / size_;
-    if (!permutation_ || epoch != epoch_) {
-      epoch_ = epoch;
-      permutation_.emplace(size_, RandomStream{.seed = options_.seed,
-                                               .purpose = RandomPurpose::Shuffle,
-                                               .stream = static_cast<std::uint32_t>(epoch)});
-    }
-    return (*permutation_)(k % size_);
-  }
-
- private:
-  std::uint64_t size_;
-  LoaderOptions options_;
-  std::uint64_t epoch_ = 0;
-  std::optional<Permutation> permutation_;
-};
 
 void copy_row(const std::vector<std::int32_t>& values, const Tensor& rows, std::int64_t row) {
   std::copy(values.begin(), values.end(), rows.data<std::int32_t>() + row * rows.size(1));
 }
 
-Batch make_batch(const Dataset& dataset, SampleOrder& order, std::uint64_t first,
-                 std::int64_t batch_size) {
-  Batch batch{.first_sample = first};
-  for (std::int64_t row = 0; row < batch_size; ++row) {
-    const Sample sample = dataset.get(order(first + static_cast<std::uint64_t>(row)));
-    if (row == 0) {
-      const Shape shape{batch_size, static_cast<std::int64_t>(sample.inputs.size())};
-      batch.inputs = Tensor::empty(shape, DType::I32);
-      batch.targets = Tensor::empty(shape, DType::I32);
-      if (!sample.sequence_ids.empty()) batch.sequence_ids = Tensor::empty(shape, DType::I32);
+std::vector<OrderPart> order_parts(const std::vector<LoaderPart>& parts) {
+  std::vector<OrderPart> sizes;
+  for (const LoaderPart& part : parts) {
+    KRAIT_REQUIRE(part.dataset->size() >= 1, "[Loader] the dataset must not be empty.");
+    sizes.push_back({.size = part.dataset->size(), .weight = part.weight});
+  }
+  return sizes;
+}
+
+}  // namespace
+
+/// Makes batches from their numbers.
+class Loader::BatchMaker {
+ public:
+  BatchMaker(const std::vector<LoaderPart>& parts, const LoaderOptions& options)
+      : parts_(parts),
+        batch_size_(options.batch_size),
+        order_(order_parts(parts), options.seed, options.shuffle) {}
+
+  Batch make(std::uint64_t first) {
+    Batch batch{.first_sample = first};
+    for (std::int64_t row = 0; row < batch_size_; ++row) {
+      const SamplePlace place = order_(first + static_cast<std::uint64_t>(row));
+      const Sample sample = parts_[place.part].dataset->get(place.index);
+      if (row == 0) shape(batch, sample);
+      take(batch, row, sample);
     }
+    return batch;
+  }
+
+ private:
+  void shape(Batch& batch, const Sample& sample) const {
+    const Shape shape{batch_size_, static_cast<std::int64_t>(sample.inputs.size())};
+    batch.inputs = Tensor::empty(shape, DType::I32);
+    batch.targets = Tensor::empty(shape, DType::I32);
+    if (!sample.sequence_ids.empty()) batch.sequence_ids = Tensor::empty(shape, DType::I32);
+  }
+
+  static void take(Batch& batch, std::int64_t row, const Sample& sample) {
     const auto length = static_cast<std::size_t>(batch.inputs.size(1));
     KRAIT_REQUIRE(sample.inputs.size() == length && sample.targets.size() == length &&
                       sample.sequence_ids.size() == (batch.sequence_ids.defined() ? length : 0),
@@ -65,10 +69,11 @@ Batch make_batch(const Dataset& dataset, SampleOrder& order, std::uint64_t first
     batch.n_targets += std::ranges::count_if(
         sample.targets, [](std::int32_t target) { return target != kIgnoreIndex; });
   }
-  return batch;
-}
 
-}  // namespace
+  std::vector<LoaderPart> parts_;
+  std::int64_t batch_size_;
+  SampleOrder order_;
+};
 
 TokenWindows::TokenWindows(std::shared_ptr<const TokenSet> set, std::int64_t length,
                            DocumentBoundary boundary)
@@ -88,26 +93,29 @@ Sample TokenWindows::get(std::uint64_t index) const {
   sample.inputs.pop_back();
   if (boundary_ == DocumentBoundary::Continue) return sample;
 
+  std::vector<std::uint64_t> starts;
+  set_->document_starts(first + 1, first + length_ + 1, starts);
   sample.sequence_ids.resize(length_);
-  const auto offsets = set_->document_offsets();
-  auto start = std::ranges::upper_bound(offsets, first);  // of the first document after `first`
+  std::int32_t id = 0;
   std::uint64_t done = 0;
-  for (std::int32_t id = 0; done < length_; ++id, ++start) {
-    const std::uint64_t end = std::min(*start - first, length_);
+  for (const std::uint64_t start : starts) {
+    const std::uint64_t end = start - 1 - first;  // the end-of-document token before the document
     std::fill(sample.sequence_ids.begin() + static_cast<std::ptrdiff_t>(done),
               sample.sequence_ids.begin() + static_cast<std::ptrdiff_t>(end), id);
-    if (*start - first <= length_) sample.targets[end - 1] = kIgnoreIndex;
+    if (end > 0) ++id;
     done = end;
   }
+  std::fill(sample.sequence_ids.begin() + static_cast<std::ptrdiff_t>(done),
+            sample.sequence_ids.end(), id);
   return sample;
 }
 
 /// Makes batches in order on a thread of its own, at most `depth` ahead.
 class Loader::Prefetcher {
  public:
-  Prefetcher(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options,
+  Prefetcher(const std::vector<LoaderPart>& parts, const LoaderOptions& options,
              std::uint64_t first)
-      : dataset_(std::move(dataset)),
+      : maker_(parts, options),
         options_(options),
         thread_([this, first](const std::stop_token& stop) { run(stop, first); }) {}
 
@@ -125,10 +133,9 @@ class Loader::Prefetcher {
  private:
   void run(const std::stop_token& stop, std::uint64_t first) {
     try {
-      SampleOrder order(dataset_->size(), options_);
       const auto step = static_cast<std::uint64_t>(options_.batch_size);
       for (std::uint64_t k = first; !stop.stop_requested(); k += step) {
-        Batch batch = make_batch(*dataset_, order, k, options_.batch_size);
+        Batch batch = maker_.make(k);
         std::unique_lock lock(mutex_);
         const auto depth = static_cast<std::size_t>(options_.prefetch);
         if (!changed_.wait(lock, stop, [&] { return ready_.size() < depth; })) return;
@@ -143,7 +150,7 @@ class Loader::Prefetcher {
     }
   }
 
-  std::shared_ptr<const Dataset> dataset_;
+  BatchMaker maker_;
   LoaderOptions options_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
@@ -152,38 +159,37 @@ class Loader::Prefetcher {
   std::jthread thread_;  // last: it is stopped and joined before what it uses goes
 };
 
-Loader::Loader(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options)
-    : dataset_(std::move(dataset)), options_(options) {
+Loader::Loader(std::vector<LoaderPart> parts, const LoaderOptions& options)
+    : parts_(std::move(parts)), options_(options) {
   KRAIT_REQUIRE(options.batch_size >= 1 && options.prefetch >= 0,
                 "[Loader] batch_size must be >= 1 and prefetch >= 0, got ", options.batch_size,
                 " and ", options.prefetch, ".");
-  KRAIT_REQUIRE(dataset_->size() >= 1, "[Loader] the dataset must not be empty.");
   start();
 }
+
+Loader::Loader(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options)
+    : Loader(std::vector<LoaderPart>{{.dataset = std::move(dataset)}}, options) {}
 
 Loader::~Loader() = default;
 
 void Loader::start() {
   prefetcher_.reset();  // stops the thread first
   if (options_.prefetch > 0) {
-    prefetcher_ = std::make_unique<Prefetcher>(dataset_, options_, samples_seen_);
+    prefetcher_ = std::make_unique<Prefetcher>(parts_, options_, samples_seen_);
+  } else {
+    maker_ = std::make_unique<BatchMaker>(parts_, options_);
   }
 }
 
 Batch Loader::next() {
-  Batch batch;
-  if (prefetcher_) {
-    batch = prefetcher_->take();
-  } else {
-    SampleOrder order(dataset_->size(), options_);
-    batch = make_batch(*dataset_, order, samples_seen_, options_.batch_size);
-  }
+  Batch batch = prefetcher_ ? prefetcher_->take() : maker_->make(samples_seen_);
   samples_seen_ += static_cast<std::uint64_t>(options_.batch_size);
   return batch;
 }
 
-std::uint64_t Loader::epoch() const {
-  return samples_seen_ / dataset_->size();
+std::uint64_t Loader::epoch(std::size_t part) const {
+  SampleOrder order(order_parts(parts_), options_.seed, options_.shuffle);
+  return order.counts(samples_seen_).at(part) / parts_.at(part).dataset->size();
 }
 
 void Loader::skip_to(std::uint64_t samples_seen) {

@@ -26,15 +26,22 @@ class Dataset {
   virtual Sample get(std::uint64_t index) const = 0;
 };
 
-/// What a model does at the boundaries between the documents packed into one window.
+/// What a model does at the boundaries between the documents packed into one window. Either way
+/// every target counts.
+///
+/// Reset takes the end-of-document token for the start of the document that follows: its state
+/// begins there, and from it alone the document's first token is predicted. That is how a model is
+/// used, too: a text is scored, and an empty prompt continued, behind an end-of-document token (see
+/// train/corpus.h), so this is where the model has to learn how documents begin; if the ids changed
+/// behind it, its prediction would have to be ignored, and never be trained.
 enum class DocumentBoundary : std::uint8_t {
-  Continue,  // documents are one stream; every target counts
-  Reset,     // sequence ids, counted from 0 in each window, change at the start of a document; the
-             // target of a document's last token, which belongs to the next one, is ignored
+  Continue,  // documents are one stream
+  Reset,     // sequence ids, counted from 0 in each window, change at each end-of-document token
 };
 
-/// The windows of a token set: window i has the inputs [i L, (i+1) L) and the targets one token
-/// later. Up to L tokens at the end of the set belong to no window.
+/// The windows of a token set, over all its shards as one stream: window i has the inputs [i L,
+/// (i+1) L) and the targets one token later. Up to L tokens at the end of the set belong to no
+/// window.
 class TokenWindows final : public Dataset {
  public:
   /// `length` L >= 1 in tokens. Throws BadConfig when the set has no more than L tokens.
@@ -64,12 +71,20 @@ struct LoaderOptions {
   int prefetch = 2;  // batches made ahead by a background thread; 0: made when asked for
 };
 
-/// An endless stream of batches. Sample k of the run is number k mod size of epoch k / size,
-/// batches run on across the end of an epoch, and the order within an epoch is a permutation keyed
-/// by (seed, epoch): so the whole position is one integer, samples_seen(), and the order is the
-/// same whatever the batch size, the prefetch depth and the number of interruptions.
+/// A data set of a mixture. Its share of the samples is weight / sum of weights.
+struct LoaderPart {
+  std::shared_ptr<const Dataset> dataset;
+  double weight = 1;
+};
+
+/// An endless stream of batches of the samples of one or several data sets, in the order that
+/// SampleOrder defines; batches run on across the end of an epoch. So the whole position is one
+/// integer, samples_seen(), and the order is the same whatever the batch size, the prefetch depth
+/// and the number of interruptions.
 class Loader {
  public:
+  /// Throws BadConfig for impossible weights.
+  Loader(std::vector<LoaderPart> parts, const LoaderOptions& options);
   Loader(std::shared_ptr<const Dataset> dataset, const LoaderOptions& options);
   ~Loader();
   Loader(const Loader&) = delete;
@@ -80,18 +95,20 @@ class Loader {
   Batch next();
   /// Samples handed out since the start of the run: what a checkpoint keeps.
   std::uint64_t samples_seen() const { return samples_seen_; }
-  /// Of the next sample.
-  std::uint64_t epoch() const;
+  /// Of the next sample of a part: how often all of it has been handed out.
+  std::uint64_t epoch(std::size_t part = 0) const;
   /// Goes on as if that many samples had been handed out. Constant time.
   void skip_to(std::uint64_t samples_seen);
 
  private:
+  class BatchMaker;
   class Prefetcher;
   void start();
 
-  std::shared_ptr<const Dataset> dataset_;
+  std::vector<LoaderPart> parts_;
   LoaderOptions options_;
   std::uint64_t samples_seen_ = 0;
+  std::unique_ptr<BatchMaker> maker_;  // without prefetch
   std::unique_ptr<Prefetcher> prefetcher_;
 };
 

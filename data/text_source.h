@@ -1,43 +1,28 @@
-// The documents in text files, folders and JSONL files, one after the other.
+// The files that a build reads, found before any of them is opened.
 #pragma once
 #include <cstdint>
 #include <filesystem>
-#include <functional>
-#include <string>
-#include <string_view>
 #include <vector>
 
-#include "data/build.h"
+#include "core/hash.h"
+#include "data/byte_stream.h"
 
 namespace krait {
 
-/// What an input turned out to be.
+/// One file, and what its name and the file system say about it.
 struct TextSource {
   std::filesystem::path path;
-  bool is_jsonl = false;
-  std::uint64_t bytes = 0;
-  std::uint64_t documents = 0;  // that are not empty
+  bool is_jsonl = false;  // a document a line; otherwise the file is one document
+  Compression compression = Compression::None;
+  std::uint64_t bytes = 0;       // on the disk
+  std::int64_t modified_ns = 0;  // since 1970
 };
 
-struct TextSources {
-  std::vector<TextSource> files;
-  std::vector<SkippedFile> skipped;
-  std::uint64_t bytes = 0, documents = 0, empty_documents = 0;
-};
+/// The files that the inputs of a build (see BuildOptions) stand for, in order. Throws MissingInput
+/// and Io.
+std::vector<TextSource> find_text_sources(const std::vector<std::filesystem::path>& inputs);
 
-/// Looks through all inputs of a build (see BuildOptions) once: finds binary files, counts
-/// documents and parses every JSONL line. Throws MissingInput, Io, and BadData, "file:line: ...",
-/// for a line that is not an object with one string `text_field`.
-TextSources find_text_sources(const std::vector<std::filesystem::path>& inputs,
-                              const std::string& text_field);
-
-/// Calls visit(text, input bytes) for every document of a source that is not empty, in order. The
-/// text is valid during the call.
-void visit_documents(const TextSource& source, const std::string& text_field,
-                     const std::function<void(std::string_view text, std::uint64_t bytes)>& visit);
-
-/// The string `field` of the JSON object in `line`. Throws BadData starting with `where`.
-std::string json_text_field(std::string_view line, const std::string& field,
-                            const std::string& where);
+/// Adds what tells an unchanged file from a changed one: path, size and time of modification.
+void add_identity(Sha256& hash, const TextSource& source);
 
 }  // namespace krait

@@ -1,201 +1,149 @@
 #include "data/token_set.h"
 
 #include <algorithm>
-#include <limits>
+#include <mutex>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
-#include "core/parallel.h"
-#include "data/hdf5.h"
-#include "data/token_set_format.h"
+#include "data/shard_list.h"
+#include "data/token_shard.h"
 
 namespace krait {
 namespace fs = std::filesystem;
-namespace format = token_set_format;
+
+/// The offsets of several shards in one array, made when they are first asked for.
+struct TokenSet::AllOffsets {
+  std::once_flag made;
+  std::vector<std::uint64_t> values;
+};
 
 namespace {
 
-constexpr std::string_view kAdvice = "; the set is damaged: copy it again or rebuild it";
+std::string merged_provenance(const std::vector<TokenShard>& shards) {
+  auto json = nlohmann::ordered_json::parse(shards.front().info().provenance, nullptr, false);
+  if (!json.is_object()) json = nlohmann::ordered_json::object();
+  json.erase("shard");
+  json["shards"] = shards.size();
+  return json.dump();
+}
 
-// Where a contiguous dataset of type T and rank 1 lies in the map.
-template <class T>
-std::span<const T> mapped(const Hdf5File& file, std::string_view name, Hdf5Type type,
-                          const MappedFile& map) {
-  const Hdf5DatasetInfo info = file.info(name);
-  KRAIT_CHECK(BadData, info.contiguous && info.type == type && info.shape.rank() == 1, "'",
-              file.path().string(), "', '", name, "': must be contiguous ", type,
-              " of rank 1, got ", info.type, " of shape ", info.shape, kAdvice, ".");
-  const auto size = static_cast<std::uint64_t>(info.shape[0]);
+std::string merged_sha256(const std::vector<TokenShard>& shards) {
+  Sha256 hash;
+  hash.update("krait-token-set-shards\n");
+  for (const TokenShard& shard : shards) hash.update(shard.info().content_sha256 + "\n");
+  return hash.hex();
+}
+
+void check_alike(const TokenSetInfo& first, const TokenSetInfo& other) {
   KRAIT_CHECK(BadData,
-              size > 0 && info.offset % alignof(T) == 0 && info.offset <= map.size() &&
-                  size <= (map.size() - info.offset) / sizeof(T),
-              "'", file.path().string(), "', '", name, "': ", size, " elements at byte ",
-              info.offset, " do not fit the file of ", map.size(), " bytes", kAdvice, ".");
-  return {reinterpret_cast<const T*>(map.bytes().data() + info.offset), size};
+              first.tokenizer == other.tokenizer && first.vocab_size == other.vocab_size &&
+                  first.end_of_document == other.end_of_document,
+              "'", other.path.string(), "' was made with another tokenizer (", other.tokenizer.name,
+              ") than '", first.path.string(), "' (", first.tokenizer.name,
+              "): they are no shards of one set; build them together.");
 }
 
-void check_format(const Hdf5File& file) {
-  const bool ours = file.has_attribute("/", "format") &&
-                    file.attribute<std::string>("/", "format") == format::kFormat;
-  KRAIT_CHECK(BadData, ours, "'", file.path().string(),
-              "' is not a token set; make one with 'krait data build'.");
-  const auto version = file.attribute<std::int64_t>("/", "format_version");
-  KRAIT_CHECK(BadData, version == format::kVersion, "'", file.path().string(),
-              "' is a token set of format version ", version, ", this build reads version ",
-              format::kVersion, "; update Krait or rebuild the set.");
-}
-
-TokenSetInfo read_attributes(const Hdf5File& file) {
-  check_format(file);
-  const std::string where = str("'", file.path().string(), "'");
-  TokenSetInfo info{.path = file.path(), .format_version = format::kVersion};
-  info.tokenizer =
-      TokenizerIdentity::from_json(file.attribute<std::string>("/", "tokenizer"), where);
-  info.vocab_size = file.attribute<std::int64_t>("/", "vocab_size");
-  const auto end = file.attribute<std::int64_t>("/", "end_of_document");
-  KRAIT_CHECK(BadData,
-              info.vocab_size > 0 && info.vocab_size <= std::numeric_limits<std::int32_t>::max() &&
-                  end >= 0 && end < info.vocab_size,
-              where, ": vocab_size ", info.vocab_size, " and end_of_document ", end,
-              " do not fit together", kAdvice, ".");
-  info.end_of_document = static_cast<std::int32_t>(end);
-  info.token_bytes = format::token_bytes(info.vocab_size);
-  info.provenance = file.attribute<std::string>("/", "provenance");
-  info.content_sha256 = file.attribute<std::string>("/", "content_sha256");
-  return info;
-}
-
-// The tokenizer's definition; empty in a set without one.
-std::string read_definition(const Hdf5File& file, const TokenizerIdentity& identity) {
-  if (!file.has(format::kTokenizer)) return {};
-  const std::vector<std::uint8_t> bytes = file.read<std::uint8_t>(format::kTokenizer).values;
-  std::string definition(bytes.begin(), bytes.end());
-  KRAIT_CHECK(BadData, sha256_hex(definition) == identity.sha256, "'", file.path().string(), "', '",
-              format::kTokenizer, "': does not have the SHA-256 of the tokenizer '", identity.name,
-              "'", kAdvice, ".");
-  return definition;
-}
-
-// Documents in order, none empty, from the first token to the last; their lengths into `info`.
-void check_offsets(std::span<const std::uint64_t> offsets, TokenSetInfo& info) {
-  bool good = offsets.size() >= 2 && offsets.front() == 0 && offsets.back() == info.n_tokens;
-  info.shortest_document = info.n_tokens;
-  for (std::size_t i = 1; good && i < offsets.size(); ++i) {
-    good = offsets[i] > offsets[i - 1];
-    info.shortest_document = std::min(info.shortest_document, offsets[i] - offsets[i - 1]);
-    info.longest_document = std::max(info.longest_document, offsets[i] - offsets[i - 1]);
+TokenSetInfo merged_info(const fs::path& path, const std::vector<TokenShard>& shards) {
+  TokenSetInfo all = shards.front().info();
+  all.path = path;
+  if (shards.size() == 1) return all;
+  for (std::size_t i = 1; i < shards.size(); ++i) {
+    const TokenSetInfo& shard = shards[i].info();
+    check_alike(all, shard);
+    all.file_bytes += shard.file_bytes;
+    all.n_tokens += shard.n_tokens;
+    all.n_documents += shard.n_documents;
+    all.shortest_document = std::min(all.shortest_document, shard.shortest_document);
+    all.longest_document = std::max(all.longest_document, shard.longest_document);
   }
-  KRAIT_CHECK(BadData, good, "'", info.path.string(), "', '", format::kOffsets,
-              "': must rise from 0 to the ", info.n_tokens, " tokens", kAdvice, ".");
+  all.n_shards = shards.size();
+  all.provenance = merged_provenance(shards);
+  all.content_sha256 = merged_sha256(shards);
+  return all;
 }
 
 }  // namespace
 
-Sha256 token_set_format::content_hash(const TokenSetInfo& info,
-                                      std::span<const std::uint8_t> block_hashes) {
-  Sha256 hash;
-  hash.update(str(kFormat, "\n", kVersion, "\n", info.tokenizer.json(), "\n", info.vocab_size, "\n",
-                  info.end_of_document, "\n", info.n_tokens, "\n", info.n_documents, "\n",
-                  info.provenance, "\n"));
-  hash.update(std::as_bytes(block_hashes));
-  return hash;
+TokenSet::TokenSet(const fs::path& path) : offsets_(std::make_unique<AllOffsets>()) {
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) {
+    for (const fs::path& shard : shards_in(path)) shards_.emplace_back(shard);
+  } else {
+    shards_.emplace_back(path);
+  }
+  info_ = merged_info(path, shards_);
+  starts_.push_back(0);
+  for (const TokenShard& shard : shards_) starts_.push_back(starts_.back() + shard.n_tokens());
 }
 
-TokenSet::TokenSet(const fs::path& path) {
-  const Hdf5File file = Hdf5File::open(path);
-  info_ = read_attributes(file);
-  tokenizer_definition_ = read_definition(file, info_.tokenizer);
-  map_ = MappedFile(file.descriptor(), path);  // the same file, whatever is renamed meanwhile
-  info_.file_bytes = map_.size();
-  format::visit_token_type(info_.token_bytes, [&]<class T>(T) {
-    constexpr Hdf5Type kType = sizeof(T) == 1   ? Hdf5Type::U8
-                               : sizeof(T) == 2 ? Hdf5Type::U16
-                                                : Hdf5Type::U32;
-    const auto tokens = mapped<T>(file, format::kTokens, kType, map_);
-    info_.n_tokens = tokens.size();
-    tokens_ = std::as_bytes(tokens);
-  });
-  offsets_ = mapped<std::uint64_t>(file, format::kOffsets, Hdf5Type::U64, map_);
-  info_.n_documents = offsets_.size() - 1;
+TokenSet::~TokenSet() = default;
+TokenSet::TokenSet(TokenSet&&) noexcept = default;
+TokenSet& TokenSet::operator=(TokenSet&&) noexcept = default;
 
-  const auto hashes = file.read<std::uint8_t>(format::kHashes);
-  const auto n_blocks = static_cast<std::int64_t>((n_tokens() - 1) / kBlockTokens + 1);
-  KRAIT_CHECK(BadData, (hashes.shape == Shape{n_blocks, 32}), "'", path.string(), "', '",
-              format::kHashes, "': must have shape ", (Shape{n_blocks, 32}), ", got ", hashes.shape,
-              kAdvice, ".");
-  block_hashes_ = hashes.values;
-  Sha256 content = format::content_hash(info_, block_hashes_);
-  content.update(std::as_bytes(offsets_));
-  KRAIT_CHECK(BadData, content.hex() == info_.content_sha256, "'", path.string(),
-              "': the attributes, '", format::kOffsets, "' or '", format::kHashes,
-              "' do not match content_sha256", kAdvice, ".");
-  check_offsets(offsets_, info_);
+std::size_t TokenSet::shard_of(std::uint64_t token) const {
+  if (shards_.size() == 1) return 0;
+  const auto next = std::upper_bound(starts_.begin(), starts_.end() - 1, token);
+  return static_cast<std::size_t>(next - starts_.begin()) - 1;
+}
+
+const std::string& TokenSet::tokenizer_definition() const {
+  return shards_.front().tokenizer_definition();
+}
+
+std::span<const std::uint64_t> TokenSet::document_offsets() const {
+  if (shards_.size() == 1) return shards_.front().document_offsets();
+  std::call_once(offsets_->made, [this] {
+    std::vector<std::uint64_t>& all = offsets_->values;
+    all.reserve(n_documents() + 1);
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+      for (const std::uint64_t offset : shards_[i].document_offsets()) {
+        if (i == 0 || offset > 0) all.push_back(starts_[i] + offset);
+      }
+    }
+  });
+  return offsets_->values;
+}
+
+void TokenSet::document_starts(std::uint64_t first, std::uint64_t end,
+                               std::vector<std::uint64_t>& starts) const {
+  KRAIT_REQUIRE(first <= end && end <= n_tokens(), "[TokenSet::document_starts] tokens ", first,
+                " to ", end, " must be inside the ", n_tokens(), " of the set.");
+  for (std::size_t i = shard_of(first); i < shards_.size() && starts_[i] < end; ++i) {
+    const auto offsets = shards_[i].document_offsets();
+    const auto documents = offsets.first(offsets.size() - 1);  // the last one is the end
+    const std::uint64_t from = first > starts_[i] ? first - starts_[i] : 0;
+    for (auto at = std::ranges::lower_bound(documents, from);
+         at != documents.end() && starts_[i] + *at < end; ++at) {
+      starts.push_back(starts_[i] + *at);
+    }
+  }
 }
 
 void TokenSet::copy(std::uint64_t first, std::span<std::int32_t> out) const {
   KRAIT_REQUIRE(first <= n_tokens() && out.size() <= n_tokens() - first, "[TokenSet::copy] tokens ",
                 first, " to ", first + out.size(), " must be inside the ", n_tokens(),
                 " of the set.");
-  std::uint32_t largest = 0;
-  format::visit_token_type(info_.token_bytes, [&]<class T>(T) {
-    const T* tokens = reinterpret_cast<const T*>(tokens_.data()) + first;
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      const std::uint32_t id = tokens[i];
-      largest = std::max(largest, id);
-      out[i] = static_cast<std::int32_t>(id);
-    }
-  });
-  KRAIT_CHECK(BadData, largest < info_.vocab_size, "'", info_.path.string(), "', '",
-              format::kTokens, "': id ", largest, " near token ", first,
-              " is outside the vocabulary of ", info_.vocab_size, kAdvice, ".");
+  for (std::size_t i = shard_of(first); !out.empty(); ++i) {
+    const auto part = out.first(std::min<std::uint64_t>(out.size(), starts_[i + 1] - first));
+    shards_[i].copy(first - starts_[i], part);
+    out = out.subspan(part.size());
+    first += part.size();
+  }
 }
 
-std::int32_t TokenSet::token(std::uint64_t index) const {
-  return format::visit_token_type(info_.token_bytes, [&]<class T>(T) {
-    return static_cast<std::int32_t>(reinterpret_cast<const T*>(tokens_.data())[index]);
-  });
-}
-
-std::span<const std::byte> TokenSet::block(std::uint64_t index) const {
-  const std::uint64_t bytes = kBlockTokens * static_cast<std::uint64_t>(info_.token_bytes);
-  return tokens_.subspan(index * bytes, std::min(bytes, tokens_.size() - index * bytes));
-}
-
-bool TokenSet::block_is_good(std::uint64_t index) const {
-  const auto expected = std::span(block_hashes_).subspan(32 * index, 32);
-  return std::ranges::equal(sha256(block(index)), expected);
+std::span<const std::byte> TokenSet::stored(std::uint64_t first, std::uint64_t count) const {
+  KRAIT_REQUIRE(first < n_tokens(), "[TokenSet::stored] token ", first, " must be inside the ",
+                n_tokens(), " of the set.");
+  const std::size_t shard = shard_of(first);
+  return shards_[shard].stored(first - starts_[shard], count);
 }
 
 void TokenSet::verify(const std::function<void(std::uint64_t tokens)>& progress) const {
-  constexpr std::uint64_t kRound = 64;  // blocks between reports of progress
-  const std::uint64_t n_blocks = block_hashes_.size() / 32;
-  std::vector<std::int32_t> scratch;
-  for (std::uint64_t first = 0; first < n_blocks; first += kRound) {
-    const std::uint64_t count = std::min(kRound, n_blocks - first);
-    std::vector<std::uint8_t> bad(count);
-    parallel_for(static_cast<std::int64_t>(count), 1, [&](std::int64_t begin, std::int64_t end) {
-      for (auto i = static_cast<std::uint64_t>(begin); i < static_cast<std::uint64_t>(end); ++i) {
-        map_.prefetch(block(first + i));
-        bad[i] = block_is_good(first + i) ? 0 : 1;
-      }
+  for (std::size_t i = 0; i < shards_.size(); ++i) {
+    shards_[i].verify([&](std::uint64_t done) {
+      if (progress) progress(starts_[i] + done);
     });
-    for (std::uint64_t i = 0; i < count; ++i) {
-      KRAIT_CHECK(BadData, bad[i] == 0, "'", info_.path.string(), "', '", format::kTokens,
-                  "': block ", first + i, " (tokens ", (first + i) * kBlockTokens, " to ",
-                  std::min((first + i + 1) * kBlockTokens, n_tokens()) - 1,
-                  ") does not match its hash", kAdvice, ".");
-    }
-    for (std::uint64_t i = 0; i < count; ++i) {
-      const std::uint64_t start = (first + i) * kBlockTokens;
-      scratch.resize(std::min(kBlockTokens, n_tokens() - start));
-      copy(start, scratch);
-    }
-    if (progress) progress(std::min((first + count) * kBlockTokens, n_tokens()));
-  }
-  for (std::uint64_t i = 0; i < n_documents(); ++i) {
-    KRAIT_CHECK(BadData, token(offsets_[i + 1] - 1) == info_.end_of_document, "'",
-                info_.path.string(), "': document ", i, " does not end with token ",
-                info_.end_of_document, kAdvice, ".");
   }
 }
 
@@ -203,7 +151,8 @@ std::ostream& operator<<(std::ostream& out, const TokenSetInfo& info) {
   const double mean = static_cast<double>(info.n_tokens) /
                       static_cast<double>(std::max<std::uint64_t>(info.n_documents, 1));
   out << "token set        " << info.path.string() << " (" << info.file_bytes << " bytes, format "
-      << info.format_version << ")\n"
+      << info.format_version << (info.n_shards > 1 ? str(", ", info.n_shards, " shards") : "")
+      << ")\n"
       << "tokens           " << info.n_tokens << " of " << info.token_bytes * 8 << " bits\n"
       << "documents        " << info.n_documents << ", " << info.shortest_document << " to "
       << info.longest_document << " tokens, mean " << mean << "\n"

@@ -1,4 +1,6 @@
-// The token set: tokenized documents in one HDF5 file.
+// The token set: tokenized documents in one HDF5 file, or in a folder of such files.
+//
+// A file holds
 //
 //   tokens            (n_tokens) u8, u16 or u32, the narrowest that holds vocab_size - 1;
 //   contiguous,
@@ -13,6 +15,11 @@
 //                     TokenizerIdentity), vocab_size, end_of_document, provenance (JSON, see
 //                     data/build.h and data/random_token_set.h), content_sha256: over all of the
 //                     above but the tokens, whose hashes it covers
+//
+// A folder stands for its .h5 files, the shards, in the order of their names, one after the other:
+// the same documents and tokens as in one file. Where it has a shards.json (see data/shard_list.h)
+// it must hold exactly the shards that are named there. Its content_sha256 is that of its only
+// shard, or the SHA-256 of "krait-token-set-shards" and those of all, a line each.
 //
 // Opening checks everything but the tokens themselves (two sets with one content_sha256 are the
 // same); verify() checks those too.
@@ -37,6 +44,7 @@ struct TokenSetInfo {
   std::filesystem::path path;
   std::uint64_t file_bytes = 0;
   std::int64_t format_version = 0;
+  std::uint64_t n_shards = 1;
   TokenizerIdentity tokenizer;
   std::int64_t vocab_size = 0;
   std::int32_t end_of_document = 0;
@@ -51,27 +59,41 @@ struct TokenSetInfo {
 /// For people: one field a line.
 std::ostream& operator<<(std::ostream& out, const TokenSetInfo& info);
 
-/// An open token set. Tokens are memory-mapped; a set costs no memory but 32 bytes a block. All
-/// functions are const and may be called from several threads.
+class TokenShard;
+
+/// An open token set. Tokens and offsets are memory-mapped; a set costs no memory but 32 bytes for
+/// 2^20 tokens. All functions are const and may be called from several threads.
 class TokenSet {
  public:
   static constexpr std::uint64_t kBlockTokens = std::uint64_t{1} << 20;
 
-  /// Throws MissingInput, Io, or BadData when the file is not a token set, is of a newer version,
-  /// or is damaged (checks everything but the tokens; reads document_offsets once).
+  /// Throws MissingInput, Io, or BadData when the file or a shard is not a token set, is of a newer
+  /// version, or is damaged (checks everything but the tokens; reads document_offsets once), and
+  /// when shards are missing or of different tokenizers.
   explicit TokenSet(const std::filesystem::path& path);
+  ~TokenSet();
+  TokenSet(TokenSet&&) noexcept;
+  TokenSet& operator=(TokenSet&&) noexcept;
 
+  /// Of all shards together; the provenance is that of the first one, with their number.
   const TokenSetInfo& info() const { return info_; }
   /// The tokenizer.json that the set was made with; empty where the identity says all. Its hash was
   /// checked. With info().tokenizer it makes the tokenizer again.
-  const std::string& tokenizer_definition() const { return tokenizer_definition_; }
+  const std::string& tokenizer_definition() const;
   std::uint64_t n_tokens() const { return info_.n_tokens; }
   std::uint64_t n_documents() const { return info_.n_documents; }
-  /// n_documents + 1 offsets; see the layout above.
-  std::span<const std::uint64_t> document_offsets() const { return offsets_; }
+  /// n_documents + 1 offsets; see the layout above. Of several shards they are put together in
+  /// memory at the first call, 8 bytes a document.
+  std::span<const std::uint64_t> document_offsets() const;
+  /// Adds the starts of the documents that start at tokens in [first, end) to `starts`. O(log
+  /// n_documents) and what is found.
+  void document_starts(std::uint64_t first, std::uint64_t end,
+                       std::vector<std::uint64_t>& starts) const;
   /// Copies tokens [first, first + out.size()). Throws BadData for a damaged id >= vocab_size, so
   /// that no id from a file reaches an embedding unchecked.
   void copy(std::uint64_t first, std::span<std::int32_t> out) const;
+  /// Tokens as they are stored, from `first` on: `count` of them or up to the end of the shard.
+  std::span<const std::byte> stored(std::uint64_t first, std::uint64_t count) const;
 
   /// Hashes every block, in parallel, and checks that ids are inside the vocabulary and documents
   /// end as they must. Throws BadData naming the first bad block or document. `progress` gets the
@@ -79,19 +101,16 @@ class TokenSet {
   void verify(const std::function<void(std::uint64_t tokens)>& progress = {}) const;
 
  private:
-  std::span<const std::byte> block(std::uint64_t index) const;
-  bool block_is_good(std::uint64_t index) const;
-  std::int32_t token(std::uint64_t index) const;
+  struct AllOffsets;
+  std::size_t shard_of(std::uint64_t token) const;
 
   TokenSetInfo info_;
-  std::string tokenizer_definition_;
-  MappedFile map_;
-  std::span<const std::byte> tokens_;
-  std::span<const std::uint64_t> offsets_;
-  std::vector<std::uint8_t> block_hashes_;
+  std::vector<TokenShard> shards_;
+  std::vector<std::uint64_t> starts_;  // the first token of each shard, then n_tokens
+  std::unique_ptr<AllOffsets> offsets_;
 };
 
-/// Writes a token set in constant memory (about 5 MiB). Tokens first go to temporary files beside
+/// Writes a token set in constant memory (about 5 MiB). Tokens first go to nameless files beside
 /// the target, so while it is written a set takes twice its size on the disk. Until commit()
 /// returns the target is untouched; afterwards it is the new set, whole.
 class TokenSetWriter {
@@ -105,12 +124,16 @@ class TokenSetWriter {
   void append(std::span<const std::int32_t> ids);
   /// Adds the end-of-document token and starts the next document.
   void end_document();
+  /// Takes back what was added to the current document.
+  void drop_document();
   std::uint64_t n_tokens() const;
   std::uint64_t n_documents() const;
 
   /// Writes everything to the disk beside the target: what can fail for want of space fails here.
   /// Throws BadData when there is no document, Contract inside an unfinished one.
   void prepare(const std::string& provenance);
+  /// Of the prepared set.
+  const std::string& content_sha256() const;
   /// Puts the prepared set in the target's place.
   void commit();
 

@@ -16,27 +16,33 @@ namespace format = token_set_format;
 
 namespace {
 
-/// A temporary file that is written once, then read once.
+/// A nameless file that is written once, then read once.
 class Spool {
  public:
-  explicit Spool(const fs::path& target) : file_(target) {}
+  explicit Spool(const fs::path& target) : target_(target), file_(make_unnamed_file(target)) {}
 
-  void append(std::span<const std::byte> bytes) {
-    write_all(file_.descriptor(), bytes, file_.target());
-  }
+  void append(std::span<const std::byte> bytes) { write_all(file_, bytes, target_); }
   void read(std::uint64_t offset, std::span<std::byte> bytes) const {
     while (!bytes.empty()) {
       const ssize_t n =
-          ::pread(file_.descriptor().get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+          ::pread(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
       if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) throw_io_error("read a temporary file of", file_.target(), n < 0 ? errno : EIO);
+      if (n <= 0) throw_io_error("read a temporary file of", target_, n < 0 ? errno : EIO);
       bytes = bytes.subspan(static_cast<std::size_t>(n));
       offset += static_cast<std::uint64_t>(n);
     }
   }
+  /// Goes on behind the first `bytes` bytes.
+  void cut(std::uint64_t bytes) {
+    const auto size = static_cast<off_t>(bytes);
+    const bool done =
+        ::ftruncate(file_.get(), size) == 0 && ::lseek(file_.get(), size, SEEK_SET) == size;
+    if (!done) throw_io_error("cut a temporary file of", target_, errno);
+  }
 
  private:
-  TemporaryFile file_;
+  fs::path target_;
+  FileDescriptor file_;
 };
 
 constexpr std::size_t kOffsetsBuffered = std::size_t{1} << 16;
@@ -65,11 +71,13 @@ struct TokenSetWriter::Impl {
   std::vector<std::byte> block;  // the current block, in the file's token type
   std::vector<std::uint64_t> buffered_offsets{0};
   std::vector<std::uint8_t> block_hashes;
+  std::uint64_t document_start = 0;  // of the current document
   bool in_document = false;
   std::unique_ptr<TemporaryFile> prepared;
 
   Impl(const fs::path& target_path, const Tokenizer& tokenizer)
       : target(target_path), tokens(target_path), offsets(target_path) {
+    remove_stale_temporaries(target);
     info.tokenizer = tokenizer.identity();
     tokenizer_definition = tokenizer.definition();
     info.vocab_size = tokenizer.vocab_size();
@@ -103,6 +111,21 @@ struct TokenSetWriter::Impl {
     block.clear();
   }
 
+  // Back to the first `n_tokens` tokens.
+  void cut(std::uint64_t n_tokens) {
+    const std::uint64_t flushed = block_hashes.size() / 32;
+    const std::uint64_t kept = std::min(n_tokens / TokenSet::kBlockTokens, flushed);
+    const auto token_bytes = static_cast<std::uint64_t>(info.token_bytes);
+    block.resize((n_tokens - kept * TokenSet::kBlockTokens) * token_bytes);
+    if (kept < flushed) {
+      const std::uint64_t bytes = kept * TokenSet::kBlockTokens * token_bytes;
+      tokens.read(bytes, block);
+      tokens.cut(bytes);
+      block_hashes.resize(kept * 32);
+    }
+    info.n_tokens = n_tokens;
+  }
+
   void flush_offsets() {
     offsets.append(std::as_bytes(std::span(buffered_offsets)));
     buffered_offsets.clear();
@@ -129,7 +152,8 @@ struct TokenSetWriter::Impl {
     file.write_attribute("/", "vocab_size", info.vocab_size);
     file.write_attribute("/", "end_of_document", info.end_of_document);
     file.write_attribute("/", "provenance", info.provenance);
-    file.write_attribute("/", "content_sha256", content.hex());
+    info.content_sha256 = content.hex();
+    file.write_attribute("/", "content_sha256", info.content_sha256);
   }
 };
 
@@ -161,9 +185,20 @@ void TokenSetWriter::end_document() {
   const std::int32_t end = impl_->info.end_of_document;
   append({&end, 1});
   impl_->in_document = false;
+  impl_->document_start = impl_->info.n_tokens;
   ++impl_->info.n_documents;
   impl_->buffered_offsets.push_back(impl_->info.n_tokens);
   if (impl_->buffered_offsets.size() >= kOffsetsBuffered) impl_->flush_offsets();
+}
+
+void TokenSetWriter::drop_document() {
+  impl_->cut(impl_->document_start);
+  impl_->in_document = false;
+}
+
+const std::string& TokenSetWriter::content_sha256() const {
+  KRAIT_REQUIRE(impl_->prepared, "[TokenSetWriter::content_sha256] comes after prepare.");
+  return impl_->info.content_sha256;
 }
 
 void TokenSetWriter::prepare(const std::string& provenance) {

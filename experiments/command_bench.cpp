@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "experiments/bench_kernels.h"
+#include "experiments/bench_loader.h"
 #include "experiments/bench_step.h"
 #include "experiments/command.h"
 
@@ -68,6 +69,54 @@ void add_kernels(CLI::App& bench) {
   kernels->callback([command] { run_kernels(*command); });
 }
 
+void print_fields(const nlohmann::ordered_json& report) {
+  for (const auto& [name, value] : report.items()) {
+    std::cout << fmt::format("{:<30} {}\n", name,
+                             value.is_string() ? value.get<std::string>() : value.dump());
+  }
+}
+
+struct LoaderCommand {
+  LoaderBenchmark options;
+  std::string json;
+};
+
+void run_loader(const LoaderCommand& command) {
+  const nlohmann::ordered_json report = run_loader_benchmark(command.options);
+  print_fields(report);
+  write_json(command.json, report);
+}
+
+void add_loader(CLI::App& bench) {
+  const auto command = std::make_shared<LoaderCommand>();
+  LoaderBenchmark& o = command->options;
+  CLI::App* loader = bench.add_subcommand(
+      "loader", "Training sequences from a token set, beside bare reads of the same bytes");
+  loader->add_option("--data", o.set, "A token set: a .h5 file or a folder of shards")
+      ->type_name("SET")
+      ->required();
+  const auto add_size = [loader](const std::string& name, std::int64_t& value, const char* help) {
+    loader->add_option(name, value, help)
+        ->type_name("N")
+        ->check(CLI::PositiveNumber, "")
+        ->capture_default_str();
+  };
+  add_size("--length", o.length, "Tokens of a sequence; one more is read");
+  add_size("--batch", o.batch, "Sequences of a batch");
+  add_size("--batches", o.batches, "Batches of a round");
+  add_size("--rounds", o.rounds, "Rounds, of which the median counts");
+  add_seed_option(*loader, o.seed, "the order");
+  loader->add_flag("--reset", o.reset, "Make sequence ids, as data.reset_at_documents does");
+  loader->add_flag("--prefetch", o.prefetch, "Read ahead on a thread, as training does");
+  loader->add_flag("--cold", o.cold, "Read from the disk, not from the system's cache");
+  loader->footer(
+      "A set that is too large for the memory:\n"
+      "  krait data random --vocab 50277 --tokens 10000000000 --documents 10000000 --out big.h5\n"
+      "  krait bench loader --data big.h5 --cold");
+  add_json_option(*loader, command->json);
+  loader->callback([command] { run_loader(*command); });
+}
+
 struct StepCommand {
   StepBenchmark options;
   std::string json;
@@ -75,10 +124,7 @@ struct StepCommand {
 
 void run_step(const StepCommand& command) {
   const nlohmann::ordered_json report = run_step_benchmark(command.options);
-  for (const auto& [name, value] : report.items()) {
-    std::cout << fmt::format("{:<30} {}\n", name,
-                             value.is_string() ? value.get<std::string>() : value.dump());
-  }
+  print_fields(report);
   write_json(command.json, report);
 }
 
@@ -126,6 +172,7 @@ void add_bench_command(CLI::App& app) {
   bench->require_subcommand(1);
   add_kernels(*bench);
   add_step(*bench);
+  add_loader(*bench);
 }
 
 const CommandRegistration kBench(60, add_bench_command);

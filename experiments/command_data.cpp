@@ -24,6 +24,8 @@ using nlohmann::ordered_json;
 
 struct BuildCommand {
   BuildOptions options;
+  std::uint64_t max_line_mib = 128;
+  int threads = 0;
   std::vector<std::string> inputs;
   std::string output, json;
   std::string tokenizer = "byte", end_of_document;
@@ -41,6 +43,7 @@ struct SetCommand {
 ordered_json to_json(const TokenSetInfo& info) {
   return {{"path", info.path.string()},
           {"n_tokens", info.n_tokens},
+          {"n_shards", info.n_shards},
           {"n_documents", info.n_documents},
           {"shortest_document", info.shortest_document},
           {"longest_document", info.longest_document},
@@ -81,6 +84,8 @@ void run_build(BuildCommand& command) {
   options.inputs.assign(command.inputs.begin(), command.inputs.end());
   options.output = command.output;
   options.tool = tool_name();
+  options.max_line_bytes = command.max_line_mib << 20;
+  use_threads(command.threads);
   std::optional<Progress> progress;
   options.progress = [&progress](const BuildProgress& p) {
     if (!progress) {
@@ -141,18 +146,35 @@ void add_build(CLI::App& data) {
   BuildOptions& options = command->options;
   CLI::App* build = data.add_subcommand("build", "Make token sets out of text");
   build
-      ->add_option("INPUT", command->inputs,
-                   "Text files (a document each), .jsonl files (a document a line), folders")
+      ->add_option(
+          "INPUT", command->inputs,
+          "Text files (a document each), .jsonl files (a document a line), either with .gz or "
+          ".zst behind the name; folders")
       ->required();
   build
-      ->add_option("--out", command->output,
-                   "Folder for train.h5 and valid.h5; or, with nothing held out, a .h5 file")
+      ->add_option(
+          "--out", command->output,
+          "Folder for train.h5 and valid.h5, or train/ and valid/; or, with nothing held out, a "
+          ".h5 file")
       ->type_name("PATH")
       ->required();
   build->add_option("--held-out", options.held_out, "Fraction of the documents for valid.h5")
       ->type_name("F")
       ->capture_default_str();
   add_seed_option(*build, options.seed, "the choice of held-out documents");
+  build
+      ->add_option(
+          "--shard-tokens", options.shard_tokens,
+          "Make folders of shards with at least so many tokens, which an interrupted build "
+          "goes on behind; default: one file a set")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber, "");
+  build
+      ->add_option("--max-line-mib", command->max_line_mib,
+                   "Refuse lines, and stretches of text without a place to cut, that are longer")
+      ->type_name("MIB")
+      ->check(CLI::Range(1, 1 << 20), "")
+      ->capture_default_str();
   build
       ->add_option("--tokenizer", command->tokenizer,
                    "byte, or a tokenizer.json or a directory that holds one")
@@ -165,6 +187,7 @@ void add_build(CLI::App& data) {
   build->add_option("--text-field", options.text_field, "Field of a JSONL object with the text")
       ->type_name("NAME")
       ->capture_default_str();
+  add_threads_option(*build, command->threads);
   add_json_option(*build, command->json);
   build->callback([command] { run_build(*command); });
 }
@@ -204,7 +227,7 @@ void add_set_command(CLI::App& data, const char* name, const char* help,
                      void (*run)(const SetCommand&)) {
   const auto command = std::make_shared<SetCommand>();
   CLI::App* app = data.add_subcommand(name, help);
-  app->add_option("SET", command->path, "Token set, a .h5 file")->required();
+  app->add_option("SET", command->path, "Token set: a .h5 file or a folder of shards")->required();
   add_json_option(*app, command->json);
   app->callback([command, run] { run(*command); });
 }

@@ -64,6 +64,7 @@ class Loader {
   explicit Loader(std::string source) : source_(std::move(source)) {}
 
   void read(std::string_view text) {
+    text_ = text;
     const ConfigSource source = read_config_source(text);
     complete_ = source.complete;
     for (const SourceProblem& problem : source.problems) report(problem.place, problem.message);
@@ -167,7 +168,26 @@ class Loader {
     }
     if (value) return field->set(config_, *value);
     bad_.insert(field->name);
-    report(entry.value, field->name + " " + problem);
+    report(place_of_problem(*field, entry), field->name + " " + problem);
+  }
+
+  // The place inside the value that the field's own check points at, if the value stands in the
+  // file as it is read: on one line, without escapes.
+  SourcePlace place_of_problem(const Field& field, const SourceEntry& entry) const {
+    const bool quoted = entry.kind == SourceEntry::Kind::Quoted;
+    if (field.check == nullptr || (!quoted && entry.kind != SourceEntry::Kind::Plain)) {
+      return entry.value;
+    }
+    const auto problem = field.check(entry.text);
+    std::string_view rest = text_;
+    for (int line = 1; line < entry.value.line; ++line) {
+      rest.remove_prefix(std::min(rest.size(), rest.find('\n') + 1));  // npos + 1 is 0
+    }
+    const std::size_t begin = static_cast<std::size_t>(entry.value.column - 1) + (quoted ? 1 : 0);
+    if (!problem || begin > rest.size() || !rest.substr(begin).starts_with(entry.text)) {
+      return entry.value;
+    }
+    return {entry.value.line, static_cast<int>(begin + problem->offset) + 1};
   }
 
   void report_missing() {
@@ -202,6 +222,7 @@ class Loader {
   }
 
   std::string source_;
+  std::string_view text_;  // of the file
   Config config_;
   bool complete_ = true;
   std::vector<Problem> problems_;

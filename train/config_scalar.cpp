@@ -119,6 +119,8 @@ std::optional<FieldValue> parse_text(const Field& field, std::string_view text,
     problem = "must not contain a zero byte";
   } else if (text.empty() && field.required) {
     problem = "must not be empty";
+  } else if (const auto wrong = field.check == nullptr ? std::nullopt : field.check(text)) {
+    problem = wrong->message;
   } else {
     return FieldValue(std::string(text));
   }

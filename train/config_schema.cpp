@@ -138,12 +138,19 @@ void add_model(std::vector<Field>& fields) {
       field("model.dropout", in, &S::dropout, {kFraction, "", "dropout of each block's output"}));
 }
 
+std::optional<TextProblem> check_mixture(std::string_view text) {
+  TextProblem problem;
+  if (parse_mixture(text, problem)) return std::nullopt;
+  return problem;
+}
+
 void add_data(std::vector<Field>& fields) {
   using S = Config::Data;
   const auto in = &Config::data;
-  fields.push_back(
-      field("data.train", in, &S::train,
-            {kAny, "path", "token set to train on (krait data build makes one)", true}));
+  fields.push_back(field("data.train", in, &S::train,
+                         {kAny, "path, or a mixture such as web.h5:0.7, code.h5:0.3",
+                          "token set to train on (krait data build makes one)", true}));
+  fields.back().check = check_mixture;
   fields.push_back(
       field("data.valid", in, &S::valid, {kAny, "path", "token set to evaluate on; empty: none"}));
   fields.push_back(

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "data/mixture.h"
 #include "train/config.h"
 
 namespace krait {
@@ -40,6 +41,8 @@ struct Field {
   std::vector<std::string_view> choices;
   std::function<FieldValue(const Config&)> get;
   std::function<void(Config&, const FieldValue&)> set;
+  /// What is wrong with a Text, beyond what parse_field sees; null: nothing can be.
+  std::optional<TextProblem> (*check)(std::string_view text) = nullptr;
 
   std::string_view section() const;  // "optimizer"
   std::string_view key() const;      // "lr"

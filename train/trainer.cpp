@@ -34,6 +34,7 @@
 #include "train/run_directory.h"
 #include "train/schedule.h"
 #include "train/stop.h"
+#include "train/training_data.h"
 
 namespace krait {
 namespace {
@@ -99,7 +100,8 @@ class Trainer {
   TrainOptions options_;
   ExecutionContext context_;
   RunDirectory directory_;
-  std::shared_ptr<const TokenSet> train_set_, valid_set_;
+  TrainingData training_data_;
+  std::shared_ptr<const TokenSet> valid_set_;
   std::unique_ptr<Tokenizer> tokenizer_;
   MambaLM model_;
   ParameterArena arena_;
@@ -119,13 +121,12 @@ class Trainer {
   TrainResult result_;
 };
 
-std::shared_ptr<const TokenSet> open_set(const std::string& path, const TokenSet* like) {
+std::shared_ptr<const TokenSet> open_valid_set(const std::string& path, const TokenSetInfo& train) {
   if (path.empty()) return nullptr;
   auto set = std::make_shared<const TokenSet>(path);
-  KRAIT_CHECK(BadData, like == nullptr || set->info().tokenizer == like->info().tokenizer,
-              "data.valid '", path, "' was made with the tokenizer ", set->info().tokenizer.name,
-              ", data.train with ", like == nullptr ? "" : like->info().tokenizer.name,
-              "; build both with one tokenizer (krait data build).");
+  KRAIT_CHECK(BadData, set->info().tokenizer == train.tokenizer, "data.valid '", path,
+              "' was made with the tokenizer ", set->info().tokenizer.name, ", data.train with ",
+              train.tokenizer.name, "; build both with one tokenizer (krait data build).");
   return set;
 }
 
@@ -134,15 +135,14 @@ Trainer::Trainer(const Config& config, const TrainOptions& options)
       options_(options),
       context_(precision_context(resolve_device(config), config.train.precision)),
       directory_(config.run.directory),
-      train_set_(open_set(config.data.train, nullptr)),
-      valid_set_(open_set(config.data.valid, train_set_.get())),
-      tokenizer_(make_tokenizer(train_set_->info().tokenizer, train_set_->tokenizer_definition())),
-      model_(model_config(config, train_set_->info().vocab_size)),
+      training_data_(config.data.train),
+      valid_set_(open_valid_set(config.data.valid, training_data_.info())),
+      tokenizer_(training_data_.make_tokenizer()),
+      model_(model_config(config, training_data_.info().vocab_size)),
       arena_((model_.initialise(static_cast<std::uint64_t>(config.run.seed)), model_),
              context_.device),
       optimizer_(arena_, config.optimizer),
-      loader_(std::make_shared<TokenWindows>(train_set_, config.data.sequence_length,
-                                             boundary_of(config)),
+      loader_(training_data_.windows(config.data.sequence_length, boundary_of(config)),
               {.batch_size = config.train.batch_size / config.train.accumulation,
                .seed = static_cast<std::uint64_t>(config.run.seed),
                .prefetch = static_cast<int>(config.data.prefetch)}),
@@ -181,8 +181,8 @@ void Trainer::require_same_run(const CheckpointState& state, const std::string& 
                 "; go on with the old value, or give run.directory another one.");
     say(fmt::format("{} changed from {} to {} since the checkpoint", f.name, was, is));
   }
-  KRAIT_CHECK(BadConfig, state.data_identity == train_set_->info().content_sha256, "data.train '",
-              config_.data.train, "' is not the token set that the run in '", config_.run.directory,
+  KRAIT_CHECK(BadConfig, state.data_identity == training_data_.identity(), "data.train '",
+              config_.data.train, "' is not the data that the run in '", config_.run.directory,
               "' was trained on; restore it, or give run.directory another value.");
 }
 
@@ -221,7 +221,7 @@ void Trainer::begin() {
   if (config_.run.threads > 0) set_thread_count(static_cast<int>(config_.run.threads));
   set_profile_ranges(config_.run.profile_ranges);
   if (config_.data.verify) {
-    train_set_->verify();
+    training_data_.verify();
     if (valid_set_) valid_set_->verify();
   }
   resume();
@@ -231,9 +231,10 @@ void Trainer::begin() {
       "{}: {} parameters, {} tokens of training data, {} steps of {} x {} tokens in {} on {},"
       " {} CPU threads",
       config_.run.directory, format_count(static_cast<double>(model_.parameter_count())),
-      format_count(static_cast<double>(train_set_->n_tokens())), config_.train.steps,
+      format_count(static_cast<double>(training_data_.n_tokens())), config_.train.steps,
       config_.train.batch_size, config_.data.sequence_length, choice_name(config_.train.precision),
       describe_device(context_.device), thread_count()));
+  for (const std::string& line : training_data_.description()) say(line);
   progress_.emplace(ProgressOptions{.label = "train",
                                     .total = config_.train.steps,
                                     .first = position_.step,
@@ -417,10 +418,10 @@ void Trainer::save() {
   metrics_->sync();
   const CheckpointState state{.position = position_,
                               .config_yaml = dump_yaml(config_),
-                              .data_identity = train_set_->info().content_sha256,
+                              .data_identity = training_data_.identity(),
                               .tokenizer_identity = tokenizer_->identity().json(),
                               .tokenizer_definition = std::string(tokenizer_->definition()),
-                              .vocab_size = train_set_->info().vocab_size};
+                              .vocab_size = training_data_.info().vocab_size};
   const auto path = save_checkpoint(directory_.checkpoints(), state, tensors());
   prune_checkpoints(directory_.checkpoints(), config_.checkpoint.keep_last,
                     config_.checkpoint.keep_best ? position_.best_step : 0);

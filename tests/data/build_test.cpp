@@ -10,7 +10,6 @@
 #include <sys/resource.h>
 
 #include "core/random.h"
-#include "data/text_source.h"
 #include "tests/data/temporary_directory.h"
 
 namespace krait {
@@ -315,9 +314,9 @@ TEST_F(BuildTest, AFullDiskKeepsBothOldSets) {
   rlimit limit{};
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &limit), 0);
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
-  const rlimit small{.rlim_cur = 1'500'000, .rlim_max = limit.rlim_max};  // valid fits, train not
+  const rlimit small{.rlim_cur = 1'500'000, .rlim_max = limit.rlim_max};  // not all fits
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
-  expect_error(ErrorKind::Io, {"train.h5'", "File too large"}, [&] { build(chosen); });
+  expect_error(ErrorKind::Io, {"out/", "File too large"}, [&] { build(chosen); });
   ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
   std::signal(SIGXFSZ, handler);
   EXPECT_EQ(documents("train.h5"), train);

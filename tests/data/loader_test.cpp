@@ -27,25 +27,44 @@ class LoaderTest : public ::testing::Test {
     writer.commit();
     return std::make_shared<const TokenSet>(directory_ / "set.h5");
   }
+  // The same documents in a folder of shards, which start at these documents and at 0.
+  std::shared_ptr<const TokenSet> shards_of(const std::vector<Ids>& documents,
+                                            std::vector<std::size_t> starts) {
+    std::filesystem::create_directories(directory_ / "shards");
+    starts.push_back(documents.size());
+    std::size_t document = 0;
+    for (std::size_t i = 0; i < starts.size(); ++i) {
+      TokenSetWriter writer(directory_ / str("shards/", i, ".h5"), ByteTokenizer());
+      for (; document < starts[i]; ++document) {
+        writer.append(documents[document]);
+        writer.end_document();
+      }
+      writer.prepare("{}");
+      writer.commit();
+    }
+    return std::make_shared<const TokenSet>(directory_ / "shards");
+  }
   TemporaryDirectory directory_;
 };
 
-/// Sample i is the number i; fails at `fails_at` and counts its calls.
+/// Sample i is the number first + i; fails at `fails_at` and counts its calls.
 class Numbers final : public Dataset {
  public:
-  explicit Numbers(std::uint64_t size, std::uint64_t fails_at = ~std::uint64_t{0})
-      : size_(size), fails_at_(fails_at) {}
+  explicit Numbers(std::uint64_t size, std::uint64_t fails_at = ~std::uint64_t{0},
+                   std::int32_t first = 0)
+      : size_(size), fails_at_(fails_at), first_(first) {}
   std::uint64_t size() const override { return size_; }
   Sample get(std::uint64_t index) const override {
     ++calls;
     if (index == fails_at_) throw Error(ErrorKind::BadData, "sample is bad");
-    const auto id = static_cast<std::int32_t>(index);
+    const std::int32_t id = first_ + static_cast<std::int32_t>(index);
     return {.inputs = {id, id}, .targets = {id, index % 2 == 0 ? kIgnoreIndex : id}};
   }
   mutable std::atomic<int> calls{0};
 
  private:
   std::uint64_t size_, fails_at_;
+  std::int32_t first_;
 };
 
 // The numbers of the samples in the next `batches` batches of a loader over Numbers.
@@ -75,7 +94,7 @@ TEST_F(LoaderTest, WindowsAreConsecutiveAndTargetsAreTheNextTokens) {
   expect_error(ErrorKind::Contract, {"index 3 must be < 3"}, [&] { windows.get(3); });
 }
 
-TEST_F(LoaderTest, ResetGivesIdsPerDocumentAndIgnoresTargetsOfTheNextOne) {
+TEST_F(LoaderTest, ResetGivesIdsThatChangeAtEndOfDocumentTokensAndIgnoresNoTarget) {
   const auto set = set_of({{1, 2, 3, 4}, {}, {5, 6}, {7, 8, 9}});  // 1 2 3 4 E E 5 6 E 7 8 9 E
   const TokenWindows windows(set, 4, DocumentBoundary::Reset);
   ASSERT_EQ(windows.size(), 3u);
@@ -84,43 +103,68 @@ TEST_F(LoaderTest, ResetGivesIdsPerDocumentAndIgnoresTargetsOfTheNextOne) {
   EXPECT_EQ(first.targets, (Ids{2, 3, 4, 256}));
   EXPECT_EQ(first.sequence_ids, (Ids{0, 0, 0, 0}));
   EXPECT_EQ(second.inputs, (Ids{256, 256, 5, 6}));
-  EXPECT_EQ(second.targets, (Ids{kIgnoreIndex, kIgnoreIndex, 6, 256}));
-  EXPECT_EQ(second.sequence_ids, (Ids{0, 1, 2, 2}));
+  EXPECT_EQ(second.targets, (Ids{256, 5, 6, 256}));
+  EXPECT_EQ(second.sequence_ids, (Ids{0, 1, 1, 1}));
   EXPECT_EQ(third.inputs, (Ids{256, 7, 8, 9}));
-  EXPECT_EQ(third.targets, (Ids{kIgnoreIndex, 8, 9, 256}));
-  EXPECT_EQ(third.sequence_ids, (Ids{0, 1, 1, 1}));
+  EXPECT_EQ(third.targets, (Ids{7, 8, 9, 256}));
+  EXPECT_EQ(third.sequence_ids, (Ids{0, 0, 0, 0}));
 }
 
-// A window that ends with a document: the boundary lies between its last input and target.
-TEST_F(LoaderTest, ATargetPastTheEndOfADocumentIsIgnoredAtTheWindowsEndToo) {
+TEST_F(LoaderTest, AnEndOfDocumentTokenAtTheWindowsEndStartsADocumentThere) {
   const auto set = set_of({{1, 2}, {3, 4}});  // 1 2 E 3 4 E
   const Sample sample = TokenWindows(set, 3, DocumentBoundary::Reset).get(0);
   EXPECT_EQ(sample.inputs, (Ids{1, 2, 256}));
-  EXPECT_EQ(sample.targets, (Ids{2, 256, kIgnoreIndex}));
-  EXPECT_EQ(sample.sequence_ids, (Ids{0, 0, 0}));
+  EXPECT_EQ(sample.targets, (Ids{2, 256, 3}));
+  EXPECT_EQ(sample.sequence_ids, (Ids{0, 0, 1}));
 }
 
-// Against a plain walk over all tokens, for random documents and lengths.
+// A tokenizer may give the end-of-document token for a text that spells it: only the set's offsets
+// tell where documents end.
+TEST_F(LoaderTest, AnEndOfDocumentTokenInsideADocumentIsText) {
+  const auto set = set_of({{1, 256, 2}, {3}});  // 1 E 2 E 3 E
+  const Sample sample = TokenWindows(set, 5, DocumentBoundary::Reset).get(0);
+  EXPECT_EQ(sample.inputs, (Ids{1, 256, 2, 256, 3}));
+  EXPECT_EQ(sample.sequence_ids, (Ids{0, 0, 0, 1, 1}));
+}
+
+// Against a plain walk over all tokens, for random documents and lengths, in one file and in
+// shards.
 TEST_F(LoaderTest, ResetAgreesWithAWalkOverTheTokens) {
   const RandomStream random{.seed = 21};
   std::vector<Ids> documents(200);
-  Ids document_of;
+  Ids document_of;  // an end-of-document token belongs to the document that follows
   for (std::size_t i = 0; i < documents.size(); ++i) {
     documents[i].assign(random.bits(i)[0] % 12, static_cast<std::int32_t>(i));
-    document_of.insert(document_of.end(), documents[i].size() + 1, static_cast<std::int32_t>(i));
+    document_of.insert(document_of.end(), documents[i].size(), static_cast<std::int32_t>(i));
+    document_of.push_back(static_cast<std::int32_t>(i + 1));
   }
-  const auto set = set_of(documents);
-  for (const std::int64_t length : {1, 2, 7, 64, 500}) {
-    const TokenWindows windows(set, length, DocumentBoundary::Reset);
-    const auto l = static_cast<std::size_t>(length);
-    for (std::size_t i = 0; i < windows.size(); ++i) {
-      const Sample sample = windows.get(i);
-      for (std::size_t t = 0; t < l; ++t) {
-        const std::size_t at = i * l + t;
-        ASSERT_EQ(sample.sequence_ids[t], document_of[at] - document_of[i * l]);
-        ASSERT_EQ(sample.targets[t] == kIgnoreIndex, document_of[at] != document_of[at + 1]);
+  for (const auto& set : {set_of(documents), shards_of(documents, {1, 50, 51, 120})}) {
+    for (const std::int64_t length : {1, 2, 7, 64, 500}) {
+      const TokenWindows windows(set, length, DocumentBoundary::Reset);
+      const auto l = static_cast<std::size_t>(length);
+      for (std::size_t i = 0; i < windows.size(); ++i) {
+        const Sample sample = windows.get(i);
+        for (std::size_t t = 0; t < l; ++t) {
+          ASSERT_EQ(sample.sequence_ids[t], document_of[i * l + t] - document_of[i * l]);
+          ASSERT_NE(sample.targets[t], kIgnoreIndex);
+        }
       }
     }
+  }
+}
+
+TEST_F(LoaderTest, ShardsGiveTheWindowsOfOneFile) {
+  std::vector<Ids> documents(100);
+  for (std::size_t i = 0; i < documents.size(); ++i) {
+    documents[i].assign(i % 17, static_cast<std::int32_t>(i));
+  }
+  const TokenWindows whole(set_of(documents), 13, DocumentBoundary::Reset);
+  const TokenWindows shards(shards_of(documents, {3, 30, 31, 99}), 13, DocumentBoundary::Reset);
+  ASSERT_EQ(shards.size(), whole.size());
+  for (std::uint64_t i = 0; i < whole.size(); ++i) {
+    ASSERT_EQ(shards.get(i).inputs, whole.get(i).inputs);
+    ASSERT_EQ(shards.get(i).targets, whole.get(i).targets);
+    ASSERT_EQ(shards.get(i).sequence_ids, whole.get(i).sequence_ids);
   }
 }
 
@@ -140,9 +184,8 @@ TEST_F(LoaderTest, BatchesAreRowsOfSamplesWithTheirTargetsCounted) {
   const auto inputs = batch.inputs.span<std::int32_t>();
   EXPECT_EQ(Ids(inputs.begin(), inputs.end()), (Ids{1, 2, 3, 4, 256, 5, 6, 256, 7}));
   const auto ids = batch.sequence_ids.span<std::int32_t>();
-  EXPECT_EQ(Ids(ids.begin(), ids.end()), (Ids{0, 0, 0, 0, 0, 1, 0, 0, 1}));
-  EXPECT_EQ(batch.n_targets, 7);  // of 9, two are the first tokens of documents
-  EXPECT_EQ(batch.targets.span<std::int32_t>()[4], kIgnoreIndex);
+  EXPECT_EQ(Ids(ids.begin(), ids.end()), (Ids{0, 0, 0, 0, 1, 1, 0, 1, 1}));
+  EXPECT_EQ(batch.n_targets, 9);
 }
 
 TEST(Loader, EveryEpochHasEverySampleOnceInAnotherOrder) {
@@ -190,6 +233,46 @@ TEST(Loader, SkippingToAPositionGoesOnAsIfNeverStopped) {
       EXPECT_EQ(resumed.samples_seen(), static_cast<std::uint64_t>(4 * batches));
       EXPECT_EQ(take(resumed, 1),
                 Ids(order.begin() + 4 * batches, order.begin() + 4 * batches + 4));
+    }
+  }
+}
+
+// The samples of each part, in the order in which they come.
+std::vector<Ids> take_by_part(Loader& loader, int batches, std::int32_t first_of_second) {
+  std::vector<Ids> parts(2);
+  for (const std::int32_t id : take(loader, batches)) {
+    parts[id >= first_of_second ? 1 : 0].push_back(id);
+  }
+  return parts;
+}
+
+TEST(Loader, EachPartOfAMixtureComesInTheOrderOfARunOnItAlone) {
+  const auto small = std::make_shared<Numbers>(7);
+  const auto large = std::make_shared<Numbers>(5000, ~std::uint64_t{0}, 1000);
+  const LoaderOptions options{.batch_size = 8, .seed = 3};
+  Loader mixture({{.dataset = small, .weight = 0.25}, {.dataset = large, .weight = 0.75}}, options);
+  const std::vector<Ids> parts = take_by_part(mixture, 1024, 1000);
+  EXPECT_EQ(parts[0].size(), 2048u);
+  EXPECT_EQ(parts[1].size(), 6144u);
+  EXPECT_EQ(mixture.epoch(0), 292u);
+  EXPECT_EQ(mixture.epoch(1), 1u);
+  Loader alone(small, options), other(large, options);
+  EXPECT_EQ(parts[0], take(alone, 256));
+  EXPECT_EQ(parts[1], take(other, 768));
+}
+
+TEST(Loader, AMixtureGoesOnFromTheNumberOfSamplesAlone) {
+  const std::vector<LoaderPart> parts{
+      {.dataset = std::make_shared<Numbers>(7), .weight = 1},
+      {.dataset = std::make_shared<Numbers>(5000, ~std::uint64_t{0}, 1000), .weight = 2.5},
+      {.dataset = std::make_shared<Numbers>(300, ~std::uint64_t{0}, 9000), .weight = 0.1}};
+  Loader straight(parts, {.batch_size = 1, .seed = 5, .prefetch = 0});
+  const Ids order = take(straight, 4000);
+  for (const int start : {0, 1, 1023, 1024, 1025, 3000}) {
+    for (const int prefetch : {0, 3}) {
+      Loader resumed(parts, {.batch_size = 50, .seed = 5, .prefetch = prefetch});
+      resumed.skip_to(static_cast<std::uint64_t>(start));
+      EXPECT_EQ(take(resumed, 10), Ids(order.begin() + start, order.begin() + start + 500));
     }
   }
 }

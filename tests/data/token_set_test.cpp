@@ -268,7 +268,9 @@ TEST_F(DamagedTokenSet, OtherFilesAreRefusedWithAdvice) {
   expect_error(ErrorKind::BadData, {"other.h5'", "not a token set", "krait data build"},
                [&] { TokenSet(directory_ / "other.h5"); });
   expect_error(ErrorKind::MissingInput, {"none.h5'"}, [&] { TokenSet(directory_ / "none.h5"); });
-  expect_error(ErrorKind::BadData, {"not a regular file"}, [&] { TokenSet(directory_.path()); });
+  std::filesystem::create_directory(directory_ / "empty");
+  expect_error(ErrorKind::BadData, {"empty' holds no .h5 file"},
+               [&] { TokenSet(directory_ / "empty"); });
 }
 
 TEST_F(DamagedTokenSet, AnEditedDefinitionOfTheTokenizerIsRefused) {

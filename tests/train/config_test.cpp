@@ -100,6 +100,24 @@ TEST(Config, ReadsFlowStyleDottedKeysCommentsAndACarriageReturn) {
   EXPECT_EQ(c.train.steps, 5);
 }
 
+TEST(Config, AMixtureIsCheckedAndItsMistakeHasItsColumn) {
+  const std::string line = "  train: data/train.h5";
+  const auto problem = [&](const std::string& value) {
+    return mistakes(with(line, "  train: " + value));
+  };
+  EXPECT_EQ(parse(with(line, "  train: web.h5:0.7, code.h5:0.3")).data.train,
+            "web.h5:0.7, code.h5:0.3");
+  EXPECT_EQ(problem("web.h5:0.7, code.h5"),
+            "c.yaml:7:22: data.train has no weight for 'code.h5'; the form is 'web.h5:0.7, "
+            "code.h5:0.3'");
+  EXPECT_CONTAINS(problem("\"web.h5:0.7, code.h5:x\""),
+                  "c.yaml:7:31: data.train has the weight 'x' for 'code.h5'");
+  EXPECT_CONTAINS(problem("'w''eb.h5:0.7, code.h5'"), "c.yaml:7:10: data.train has no weight");
+  EXPECT_CONTAINS(problem(">\n    web.h5:0.7,\n    code.h5"), "data.train has no weight");
+  EXPECT_CONTAINS(mistakes(kValid, {"data.train=a:1,b"}),
+                  "override 'data.train=a:1,b': the value has no weight for 'b'");
+}
+
 TEST(Config, OverridesWinOverTheFileAndGiveRequiredFields) {
   const Config c = parse(
       with("  steps: 100\n", ""),

@@ -1,0 +1,56 @@
+// The files that a build writes: one a part, or shards.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/build_state.h"
+#include "data/token_set.h"
+
+namespace krait {
+
+/// The provenance of a part, or of its shard of that number.
+using PartProvenance = std::function<std::string(SetPart part, std::optional<std::uint64_t> shard)>;
+
+/// Unless finish() has returned, its end leaves nothing behind but finished shards.
+class BuildOutput {
+ public:
+  BuildOutput(const BuildOptions& options, const Tokenizer& tokenizer,
+              const std::vector<TextSource>& sources, PartProvenance provenance);
+  ~BuildOutput();
+  BuildOutput(const BuildOutput&) = delete;
+  BuildOutput& operator=(const BuildOutput&) = delete;
+
+  /// Of an interrupted build in shards: what to go on from.
+  std::optional<BuildState> found() const;
+  /// Of the file or shard that a part is in. Opened when there is none.
+  TokenSetWriter& writer(SetPart part);
+  /// Finishes the shards of both parts and keeps the state, when it is time.
+  void document_done(BuildState& state);
+  /// Forgets everything that was written. The state must be that of a beginning.
+  void start_over(const BuildState& state);
+  /// Puts the sets in place.
+  void finish(BuildState& state);
+  /// Where a part is when it is finished.
+  std::filesystem::path path_of(SetPart part) const;
+
+ private:
+  bool is_one_file() const { return options_.output.extension() == ".h5"; }
+  bool prepare(SetPart part, std::optional<std::uint64_t> shard);
+  void finish_shard(BuildState& state);
+
+  const BuildOptions& options_;
+  const Tokenizer& tokenizer_;
+  PartProvenance provenance_;
+  std::filesystem::path folder_;
+  bool made_folder_ = false, finished_ = false, saved_ = false;
+  std::optional<UnfinishedBuild> unfinished_;
+  std::array<std::uint64_t, 2> n_shards_{};
+  std::array<std::optional<TokenSetWriter>, 2> writers_;
+};
+
+}  // namespace krait

@@ -1,0 +1,32 @@
+// How a text names the sets that a run trains on.
+#pragma once
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace krait {
+
+/// A set, and its weight: its share of the samples is weight / sum of weights.
+struct MixtureItem {
+  std::string path;
+  double weight = 1;
+  friend bool operator==(const MixtureItem&, const MixtureItem&) = default;
+};
+
+/// What is wrong with a text, and at which byte.
+struct TextProblem {
+  std::size_t offset = 0;
+  std::string message;
+};
+
+/// Reads "PATH", or a mixture: "PATH:WEIGHT, PATH:WEIGHT, ...", blanks around commas and colons
+/// allowed, weights in decimal and above 0. A path in a mixture has no comma; in front of its last
+/// colon it may have others. Nothing comes back, and `problem` says why, for any other text.
+std::optional<std::vector<MixtureItem>> parse_mixture(std::string_view text, TextProblem& problem);
+
+/// The same for a text that is known to be right. Throws BadConfig.
+std::vector<MixtureItem> parse_mixture(std::string_view text);
+
+}  // namespace krait

@@ -1,0 +1,183 @@
+#include "experiments/bench_loader.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <fstream>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include <fcntl.h>
+#include <nlohmann/json.hpp>
+
+#include "core/error.h"
+#include "core/file.h"
+#include "data/loader.h"
+#include "data/sample_order.h"
+#include "data/token_set.h"
+#include "experiments/bench_timer.h"
+
+namespace krait {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+double seconds_of(const std::function<void()>& work) {
+  const auto begin = Clock::now();
+  work();
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+/// A line of /proc/self/status in bytes.
+std::uint64_t memory(const std::string& name) {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;) {
+    std::uint64_t kib = 0;
+    if (word == name + ":" && status >> kib) return kib << 10;
+  }
+  return 0;
+}
+
+nlohmann::ordered_json memory_now() {
+  return {{"own", memory("RssAnon")}, {"mapped_files", memory("RssFile")}};
+}
+
+/// Gives the pages of a file, or of the files of a folder, back to the system. Those that a process
+/// has mapped stay.
+void drop_pages(const fs::path& set) {
+  if (fs::is_directory(set)) {
+    for (const auto& entry : fs::directory_iterator(set)) drop_pages(entry.path());
+    return;
+  }
+  const FileDescriptor file = open_for_reading(set);
+  ::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED);
+}
+
+class LoaderRounds {
+ public:
+  explicit LoaderRounds(const LoaderBenchmark& options) : o_(options) { open(); }
+
+  nlohmann::ordered_json run() {
+    const nlohmann::ordered_json before = memory_now();
+    std::vector<double> loader, bare;
+    for (std::int64_t round = 0; round < o_.rounds; ++round) {
+      const std::uint64_t first = static_cast<std::uint64_t>(round) * samples();
+      if (!o_.cold) read_bare(first);  // now the pages are in memory for both
+      // In turns, so that neither always comes first.
+      if (round % 2 == 0) {
+        loader.push_back(measure([&] { read_loader(first); }));
+        bare.push_back(measure([&] { read_bare(first); }));
+      } else {
+        bare.push_back(measure([&] { read_bare(first); }));
+        loader.push_back(measure([&] { read_loader(first); }));
+      }
+    }
+    return report(rates(loader), rates(bare), before);
+  }
+
+ private:
+  std::uint64_t samples() const { return static_cast<std::uint64_t>(o_.batch * o_.batches); }
+
+  void open() {
+    loader_.reset();
+    windows_.reset();
+    set_.reset();
+    if (o_.cold) drop_pages(o_.set);
+    open_seconds_.push_back(seconds_of([&] { set_ = std::make_shared<const TokenSet>(o_.set); }));
+    windows_ = std::make_shared<TokenWindows>(
+        set_, o_.length, o_.reset ? DocumentBoundary::Reset : DocumentBoundary::Continue);
+    loader_ = std::make_unique<Loader>(
+        windows_, LoaderOptions{.batch_size = o_.batch, .seed = o_.seed, .prefetch = 0});
+  }
+
+  double measure(const std::function<void()>& work) {
+    if (o_.cold) open();
+    return seconds_of(work);
+  }
+
+  void read_loader(std::uint64_t first) {
+    if (o_.prefetch) {  // a loader of its own: its thread begins when it does
+      Loader ahead(windows_, {.batch_size = o_.batch, .seed = o_.seed});
+      ahead.skip_to(first);
+      for (std::int64_t i = 0; i < o_.batches; ++i) sum_ += ahead.next().n_targets;
+      return;
+    }
+    loader_->skip_to(first);
+    for (std::int64_t i = 0; i < o_.batches; ++i) sum_ += loader_->next().n_targets;
+  }
+
+  void read_bare(std::uint64_t first) {
+    const auto length = static_cast<std::uint64_t>(o_.length);
+    SampleOrder order({{.size = windows_->size()}}, o_.seed, true);
+    row_.resize((length + 1) * static_cast<std::size_t>(set_->info().token_bytes));
+    for (std::uint64_t k = first; k < first + samples(); ++k) {
+      const std::uint64_t token = order(k).index * length;
+      std::byte* out = row_.data();
+      for (std::uint64_t done = 0; done < length + 1;) {
+        const auto stored = set_->stored(token + done, length + 1 - done);
+        std::memcpy(out, stored.data(), stored.size());
+        out += stored.size();
+        done += stored.size() / static_cast<std::size_t>(set_->info().token_bytes);
+      }
+      sum_ += static_cast<std::int64_t>(row_[k % row_.size()]);  // or nothing would be copied
+    }
+  }
+
+  std::vector<double> rates(const std::vector<double>& seconds) const {
+    std::vector<double> rates;
+    for (const double s : seconds) {
+      rates.push_back(static_cast<double>(samples()) * static_cast<double>(o_.length) / s);
+    }
+    std::ranges::sort(rates);
+    return rates;
+  }
+
+  static nlohmann::ordered_json spread(const std::vector<double>& rising) {
+    return {
+        {"median", quantile(rising, 0.5)}, {"slowest", rising.front()}, {"fastest", rising.back()}};
+  }
+
+  nlohmann::ordered_json report(const std::vector<double>& loader, const std::vector<double>& bare,
+                                const nlohmann::ordered_json& before) {
+    std::ranges::sort(open_seconds_);
+    const TokenSetInfo& info = set_->info();
+    return {{"set", o_.set},
+            {"n_tokens", info.n_tokens},
+            {"n_documents", info.n_documents},
+            {"n_shards", info.n_shards},
+            {"token_bytes", info.token_bytes},
+            {"file_bytes", info.file_bytes},
+            {"length", o_.length},
+            {"batch", o_.batch},
+            {"rounds", o_.rounds},
+            {"samples_per_round", samples()},
+            {"sequence_ids", o_.reset},
+            {"prefetch", o_.prefetch},
+            {"pages", o_.cold ? "cold" : "in memory"},
+            {"open_ms", 1e3 * quantile(open_seconds_, 0.5)},
+            {"loader_tokens_per_second", spread(loader)},
+            {"bare_tokens_per_second", spread(bare)},
+            {"ratio", quantile(loader, 0.5) / quantile(bare, 0.5)},
+            {"memory_before", before},
+            {"memory_after", memory_now()},
+            {"checksum", sum_}};
+  }
+
+  const LoaderBenchmark& o_;
+  std::shared_ptr<const TokenSet> set_;
+  std::shared_ptr<const TokenWindows> windows_;
+  std::unique_ptr<Loader> loader_;
+  std::vector<double> open_seconds_;
+  std::vector<std::byte> row_;
+  std::int64_t sum_ = 0;
+};
+
+}  // namespace
+
+nlohmann::ordered_json run_loader_benchmark(const LoaderBenchmark& options) {
+  return LoaderRounds(options).run();
+}
+
+}  // namespace krait
