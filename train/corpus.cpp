@@ -19,16 +19,21 @@ Corpus corpus_of(const TokenSet& set) {
           }};
 }
 
-Corpus corpus_of(std::vector<std::int32_t> document, std::int32_t end_of_document) {
+Corpus corpus_of_documents(std::vector<std::vector<std::int32_t>> documents,
+                           std::int32_t end_of_document) {
   struct Held {
     std::vector<std::int32_t> x;
     std::vector<std::uint64_t> ends;
   };
   const auto held = std::make_shared<Held>();
-  held->ends = {0, document.size() + 1};
-  held->x = std::move(document);
-  held->x.insert(held->x.begin(), end_of_document);
-  held->x.push_back(end_of_document);
+  held->ends = {0};
+  held->x = {end_of_document};
+  for (std::vector<std::int32_t>& document : documents) {
+    held->x.insert(held->x.end(), document.begin(), document.end());
+    held->ends.push_back(held->x.size());
+    held->x.push_back(end_of_document);
+    document = {};
+  }
   return {.ends = held->ends, .copy = [held](std::uint64_t first, std::span<std::int32_t> out) {
             KRAIT_REQUIRE(first <= held->x.size() && out.size() <= held->x.size() - first,
                           "[Corpus::copy] ", out.size(), " tokens from ", first, " on must be in ",
@@ -51,6 +56,26 @@ TextStatistics text_statistics(const TokenSet& set, const Tokenizer& tokenizer) 
     ids.pop_back();
     statistics.add(tokenizer.decode(ids));
   }
+  return statistics;
+}
+
+TextStatistics text_statistics(const Corpus& corpus, std::uint64_t first, std::uint64_t last,
+                               const Tokenizer& tokenizer) {
+  TextStatistics statistics;
+  std::vector<std::int32_t> ids;
+  const auto add = [&](std::uint64_t end) {  // of a piece of a document, from `first` on
+    if (end <= first) return;
+    ids.resize(end - first);
+    corpus.copy(first, ids);
+    statistics.add(tokenizer.decode(ids));
+  };
+  for (const std::uint64_t end : corpus.ends) {
+    if (end < first) continue;
+    if (end >= last) break;
+    add(end);
+    first = end + 1;
+  }
+  add(last);
   return statistics;
 }
 

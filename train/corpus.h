@@ -23,10 +23,14 @@ struct Corpus {
 
 /// Reads through `set`, which must outlive the corpus.
 Corpus corpus_of(const TokenSet& set);
-/// One document.
-Corpus corpus_of(std::vector<std::int32_t> document, std::int32_t end_of_document);
+/// Holds the tokens of the documents, without end-of-document tokens.
+Corpus corpus_of_documents(std::vector<std::vector<std::int32_t>> documents,
+                           std::int32_t end_of_document);
 
 /// Words and bytes of the documents' text. Throws BadData when a document does not end as it must.
 TextStatistics text_statistics(const TokenSet& set, const Tokenizer& tokenizer);
+/// Words and bytes of what the tokens x[first, last) say, without end-of-document tokens.
+TextStatistics text_statistics(const Corpus& corpus, std::uint64_t first, std::uint64_t last,
+                               const Tokenizer& tokenizer);
 
 }  // namespace krait

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numbers>
 #include <vector>
 
-#include "autograd/view.h"
-#include "core/parallel.h"
+#include "core/target.h"
+#include "train/context_buckets.h"
 
 namespace krait {
 namespace {
@@ -36,166 +37,118 @@ Windows corpus_windows(const Corpus& corpus, const PerplexityOptions& o) {
   return all;
 }
 
-struct WindowScore {
-  double loglikelihood = 0;
-  std::uint64_t n_tokens = 0;
-};
-
-template <class T>
-double sum_of(const Tensor& values) {
-  double sum = 0;
-  for (const T value : values.span<T>()) sum += static_cast<double>(value);
-  return sum;
-}
-
-/// Scores single windows. Const, so that several threads may.
-class WindowScorer {
- public:
-  WindowScorer(const MambaLM& model, const Corpus& corpus, const PerplexityOptions& options)
-      : model_(model), corpus_(corpus), options_(options) {}
-
-  /// `state` is what the window before ended with, and becomes what this one does if `keep_state`.
-  WindowScore score(const PerplexityWindow& w, MambaState* state, bool keep_state) const {
-    std::vector<std::int32_t> x(w.end - w.begin);
-    corpus_.copy(w.begin, x);
-    const auto length = static_cast<std::int64_t>(x.size()) - 1;
-    const auto first = static_cast<std::int64_t>(w.scored - w.begin) - 1;  // input that counts
-    const Tensor ids = here({1, length}, std::span(x).first(x.size() - 1));
-    const MambaHidden out = model_.forward(ids, {.initial = state->empty() ? nullptr : state,
-                                                 .sequence_ids = sequence_ids(w),
-                                                 .want_final = keep_state});
-    if (keep_state) *state = out.final;
-
-    WindowScore result;
-    const Tensor targets = scored_targets(w, x, &result.n_tokens);
-    const Tensor losses =
-        model_.losses(slice(out.hidden, 1, first, length), targets).value().to({});
-    visit_float(losses.dtype(), "perplexity",
-                [&](auto zero) { result.loglikelihood = -sum_of<decltype(zero)>(losses); });
-    return result;
-  }
-
- private:
-  /// On the device of the model.
-  Tensor here(const Shape& shape, std::span<const std::int32_t> values) const {
-    return Tensor::from<std::int32_t>(shape, values).to(model_.device());
-  }
-  /// Places of the end-of-document tokens in x[begin, end).
-  std::span<const std::uint64_t> ends_in(std::uint64_t begin, std::uint64_t end) const {
-    const auto from = std::ranges::lower_bound(corpus_.ends, begin);
-    const auto to = std::ranges::lower_bound(corpus_.ends, end);
-    return {from, to};
-  }
-
-  Tensor scored_targets(const PerplexityWindow& w, std::span<const std::int32_t> x,
-                        std::uint64_t* n_scored) const {
-    std::vector<std::int32_t> targets(x.begin() + static_cast<std::ptrdiff_t>(w.scored - w.begin),
-                                      x.end());
-    *n_scored = targets.size();
-    if (!options_.score_end_of_document) {
-      for (const std::uint64_t end : ends_in(w.scored, w.end)) {
-        targets[end - w.scored] = kIgnoreIndex;
-        --*n_scored;
-      }
-    }
-    return here({static_cast<std::int64_t>(targets.size())}, targets);
-  }
-
-  /// The number of the document that each input belongs to; undefined when there is only one.
-  Tensor sequence_ids(const PerplexityWindow& w) const {
-    const auto ends = ends_in(w.begin + 1, w.end - 1);
-    const bool blocks = options_.windowing.protocol == PerplexityProtocol::Blocks;
-    if (!blocks || !options_.reset_at_documents || ends.empty()) return {};
-    std::vector<std::int32_t> ids(w.end - 1 - w.begin);
-    for (const std::uint64_t end : ends) ids[end - w.begin] = 1;
-    for (std::size_t i = 1; i < ids.size(); ++i) ids[i] += ids[i - 1];
-    return here({1, static_cast<std::int64_t>(ids.size())}, ids);
-  }
-
-  const MambaLM& model_;
-  const Corpus& corpus_;
-  const PerplexityOptions& options_;
-};
-
-/// Where each run of windows with carried state starts, and the end of the last.
-std::vector<std::size_t> chain_starts(const Windows& windows) {
-  std::vector<std::size_t> starts;
-  for (std::size_t i = 0; i < windows.size(); ++i) {
-    if (!windows[i].carries) starts.push_back(i);
-  }
-  starts.push_back(windows.size());
-  return starts;
-}
-
 std::uint64_t scored_tokens(const Windows& windows) {
   std::uint64_t n = 0;
   for (const PerplexityWindow& w : windows) n += w.end - w.scored;
   return n;
 }
 
-std::vector<WindowScore> score_windows(const WindowScorer& scorer, const Windows& windows,
-                                       std::int64_t batch, const PerplexityProgress& progress) {
-  std::vector<WindowScore> scores(windows.size());
-  const std::vector<std::size_t> starts = chain_starts(windows);
-  const auto n_chains = static_cast<std::int64_t>(starts.size()) - 1;
-  const std::uint64_t total = scored_tokens(windows);
-  const ExecutionContext context = current_context();
-  std::uint64_t done = 0;
+/// Reads windows of a corpus and adds up their losses.
+class CorpusScorer {
+ public:
+  CorpusScorer(const Corpus& corpus, const PerplexityOptions& options)
+      : corpus_(corpus), options_(options), windows_(corpus_windows(corpus, options)) {}
 
-  const auto score_chain = [&](std::int64_t chain, bool report) {
-    const ContextScope scope(context);
-    const NoGradScope no_grad;
-    MambaState state;
-    const std::size_t end = starts[static_cast<std::size_t>(chain) + 1];
-    for (std::size_t i = starts[static_cast<std::size_t>(chain)]; i < end; ++i) {
-      scores[i] = scorer.score(windows[i], &state, i + 1 < end);
-      if (report && progress) progress(done += windows[i].end - windows[i].scored, total);
-    }
-  };
-  for (std::int64_t first = 0; first < n_chains; first += batch) {
-    const std::int64_t last = std::min(first + batch, n_chains);
-    if (last - first == 1) {  // not in a parallel loop, so that the kernels can use all threads
-      score_chain(first, true);
-      continue;
-    }
-    parallel_for(last - first, 1, [&](auto begin, auto end) {
-      for (auto i = begin; i < end; ++i) score_chain(first + i, false);
-    });
-    const std::size_t end = starts[static_cast<std::size_t>(last)];
-    for (std::size_t i = starts[static_cast<std::size_t>(first)]; i < end; ++i) {
-      done += windows[i].end - windows[i].scored;
-    }
-    if (progress) progress(done, total);
+  PerplexityScore score(const MambaLM& model, const PerplexityProgress& progress) {
+    const std::uint64_t total = scored_tokens(windows_);
+    std::uint64_t done = 0;
+    score_windows(model,
+                  {.windows = windows_,
+                   .read = [this](const PerplexityWindow& w) { return read(w); },
+                   .visit =
+                       [&](const WindowLosses& losses) {
+                         add(losses);
+                         done += losses.targets.size();
+                         if (progress) progress(done, total);
+                       }},
+                  options_.scoring);
+    KRAIT_CHECK(BadData, n_tokens_ > 0,
+                "there is no text to score; give one with at least one character",
+                options_.windowing.drop_last ? ", or fewer tokens than fill a window." : ".");
+    return {.loglikelihood = -losses_.value(),
+            .n_tokens = n_tokens_,
+            .n_windows = windows_.size(),
+            .by_context = by_context_.buckets()};
   }
-  return scores;
-}
+
+ private:
+  /// Places of the end-of-document tokens in x[begin, end).
+  std::span<const std::uint64_t> ends_in(std::uint64_t begin, std::uint64_t end) const {
+    const auto from = std::ranges::lower_bound(corpus_.ends, begin);
+    const auto to = std::ranges::lower_bound(corpus_.ends, end);
+    return {from, to};
+  }
+  bool is_end(std::uint64_t place) const { return !ends_in(place, place + 1).empty(); }
+  bool resets() const {
+    return options_.windowing.protocol == PerplexityProtocol::Blocks && options_.reset_at_documents;
+  }
+
+  WindowTokens read(const PerplexityWindow& w) const {
+    WindowTokens text;
+    text.tokens.resize(w.end - w.begin);
+    corpus_.copy(w.begin, text.tokens);
+    text.targets.assign(text.tokens.begin() + static_cast<std::ptrdiff_t>(w.scored - w.begin),
+                        text.tokens.end());
+    if (!options_.score_end_of_document) {
+      for (const std::uint64_t end : ends_in(w.scored, w.end)) {
+        text.targets[end - w.scored] = kIgnoreIndex;
+      }
+    }
+    if (options_.prefix_token && starts_text(w)) text.tokens.front() = *options_.prefix_token;
+    if (resets()) text.sequence_ids = sequence_ids(w);
+    return text;
+  }
+  /// Whether x[begin] is there only to predict the first token of a text.
+  bool starts_text(const PerplexityWindow& w) const {
+    const PerplexityProtocol protocol = options_.windowing.protocol;
+    if (takes_documents_singly(protocol)) return is_end(w.begin);
+    return protocol == PerplexityProtocol::Sliding && w.begin == 0;
+  }
+  /// The number of the document that each input belongs to; empty when there is only one.
+  std::vector<std::int32_t> sequence_ids(const PerplexityWindow& w) const {
+    const auto ends = ends_in(w.begin + 1, w.end - 1);
+    if (ends.empty()) return {};
+    std::vector<std::int32_t> ids(w.end - 1 - w.begin);
+    for (const std::uint64_t end : ends) ids[end - w.begin] = 1;
+    for (std::size_t i = 1; i < ids.size(); ++i) ids[i] += ids[i - 1];
+    return ids;
+  }
+
+  void add(const WindowLosses& losses) {
+    const PerplexityWindow& w = windows_[losses.window];
+    std::uint64_t start = w.begin;  // of what the model has read
+    if (w.carries) start = *std::prev(std::ranges::upper_bound(corpus_.ends, w.begin));
+    std::uint64_t prefix = is_end(start) ? 1 : 0;
+    auto end = std::ranges::lower_bound(corpus_.ends, w.scored);
+    for (std::size_t i = 0; i < losses.targets.size(); ++i) {
+      const std::uint64_t place = w.scored + i;
+      if (losses.targets[i] != kIgnoreIndex) {
+        KRAIT_CHECK(NonFinite, std::isfinite(losses.losses[i]), "the model gives token ", place - 1,
+                    " of the text a probability that is not a number; its training went wrong: use "
+                    "an earlier checkpoint.");
+        losses_.add(losses.losses[i]);
+        by_context_.add(place - start - prefix, losses.losses[i]);
+        ++n_tokens_;
+      }
+      if (resets() && end != corpus_.ends.end() && *end == place) start = *end++, prefix = 1;
+    }
+  }
+
+  const Corpus& corpus_;
+  const PerplexityOptions& options_;
+  const Windows windows_;
+  ExactSum losses_;
+  ContextBuckets by_context_;
+  std::uint64_t n_tokens_ = 0;
+};
 
 }  // namespace
 
 PerplexityScore score_corpus(const MambaLM& model, const Corpus& corpus,
                              const PerplexityOptions& options, const PerplexityProgress& progress) {
-  KRAIT_CHECK(Usage, options.batch >= 0, "--batch must be at least 1, got ", options.batch, ".");
-  constexpr std::int64_t kWindowsPerThread = 4;  // windows take unequal times
-  // On a GPU each window has the whole device.
-  const std::int64_t batch = model.device().is_cuda() ? 1
-                             : options.batch > 0      ? options.batch
-                                                      : kWindowsPerThread * thread_count();
-  const Windows windows = corpus_windows(corpus, options);
-  const auto scores = score_windows(WindowScorer(model, corpus, options), windows, batch, progress);
-
-  PerplexityScore result{.n_windows = windows.size()};
-  for (std::size_t i = 0; i < windows.size(); ++i) {
-    KRAIT_CHECK(NonFinite, std::isfinite(scores[i].loglikelihood), "the model gives tokens ",
-                windows[i].scored - 1, " to ", windows[i].end - 2,
-                " of the text a probability that is not a number; its training went wrong: use an "
-                "earlier checkpoint.");
-    result.loglikelihood += scores[i].loglikelihood;
-    result.n_tokens += scores[i].n_tokens;
-  }
-  KRAIT_CHECK(BadData, result.n_tokens > 0,
-              "there is no text to score; give one with at least "
-              "one character.");
-  return result;
+  KRAIT_CHECK(Usage, options.scoring.batch >= 0, "--batch must be at least 1, got ",
+              options.scoring.batch, ".");
+  return CorpusScorer(corpus, options).score(model, progress);
 }
 
 PerplexityFigures perplexity_figures(const PerplexityScore& score, const TextStatistics& text) {
@@ -212,13 +165,14 @@ PerplexityFigures perplexity_figures(const PerplexityScore& score, const TextSta
 
 EvaluationResult evaluate_blocks(const MambaLM& model, const TokenSet& set,
                                  const EvaluationOptions& o) {
-  const PerplexityScore score =
-      score_corpus(model, corpus_of(set),
-                   {.windowing = {.protocol = PerplexityProtocol::Blocks,
-                                  .length = static_cast<std::uint64_t>(o.length)},
-                    .reset_at_documents = o.reset_at_documents,
-                    .score_end_of_document = true,
-                    .max_tokens = o.max_tokens});
+  const PerplexityScore score = score_corpus(
+      model, corpus_of(set),
+      {.windowing = {.protocol = PerplexityProtocol::Blocks,
+                     .length = static_cast<std::uint64_t>(o.length)},
+       .reset_at_documents = o.reset_at_documents,
+       .score_end_of_document = true,
+       .max_tokens = o.max_tokens,
+       .scoring = {.forward_tokens = model.device().is_cuda() ? o.rows * o.length : 0}});
   return {.loss = -score.loglikelihood / static_cast<double>(score.n_tokens),
           .n_tokens = score.n_tokens};
 }

@@ -2,10 +2,14 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <vector>
 
 #include "layers/mamba_lm.h"
+#include "train/context_buckets.h"
 #include "train/corpus.h"
 #include "train/perplexity_windows.h"
+#include "train/window_scorer.h"
 
 namespace krait {
 
@@ -13,14 +17,19 @@ struct PerplexityOptions {
   PerplexityWindowing windowing;
   bool reset_at_documents = true;      // Blocks: a document does not see the ones before it
   bool score_end_of_document = false;  // count the end-of-document tokens, which are not text
-  std::uint64_t max_tokens = 0;        // Blocks, Sliding: of the corpus; 0: all
-  std::int64_t batch = 0;              // windows computed at once; 0: as suits the threads
+  /// What the first token of a text is predicted from, a text being a document for Document and
+  /// LmEval, and the whole for Sliding. Empty, and in Blocks: the end-of-document token.
+  std::optional<std::int32_t> prefix_token;
+  std::uint64_t max_tokens = 0;  // Blocks, Sliding: of the corpus; 0: all
+  WindowScoring scoring;
 };
 
 struct PerplexityScore {
   double loglikelihood = 0;  // sum of ln p(token | its context)
   std::uint64_t n_tokens = 0;
   std::uint64_t n_windows = 0;
+  /// The same by tokens of context: those that the model had read of the text, prefix not counted.
+  std::vector<ContextBucket> by_context;
 };
 
 /// Tokens done, and tokens in all.
@@ -29,11 +38,9 @@ using PerplexityProgress = std::function<void(std::uint64_t done, std::uint64_t 
 /// The log-likelihood of a corpus. Document and LmEval take each document by itself; Blocks and
 /// Sliding cut the whole corpus as one sequence. Either way each token of text counts once.
 ///
-/// Every window is computed by itself, in its own shape, and summed in f64, as are the windows, in
-/// order. So the result is the same to the last bit for any batch and any number of threads, which
-/// rows of larger matrix products would not promise: how a product is cut, and so rounded, depends
-/// on its shape. Windows run side by side, one on each thread, on a GPU one after the other.
-/// Memory: one window's activations for each thread, and 56 bytes a window.
+/// Sums are exact (train/exact_sum.h), and what they add up depends on no batch and no number of
+/// threads (train/window_scorer.h): the result is the same to the last bit for any of them.
+/// Memory: besides that of score_windows, about 120 bytes a window.
 ///
 /// Throws BadData when there is nothing to score, NonFinite when a probability is not a number.
 PerplexityScore score_corpus(const MambaLM& model, const Corpus& corpus,
@@ -53,6 +60,8 @@ struct EvaluationOptions {
   std::int64_t length = 0;         // of the windows: data.sequence_length
   bool reset_at_documents = true;  // data.reset_at_documents
   std::uint64_t max_tokens = 0;    // the first tokens only; 0: all
+  std::int64_t rows = 1;           // windows in one pass on a GPU: no more than in training, so
+                                   // that what fits in training fits here
 };
 struct EvaluationResult {
   double loss = 0;             // mean cross-entropy, nats per token

@@ -21,6 +21,14 @@ Windows disjoint_windows(std::uint64_t size, std::uint64_t length, bool carries)
   return windows;
 }
 
+Windows whole_windows(std::uint64_t size, std::uint64_t length) {
+  Windows windows;
+  for (std::uint64_t begin = 1; begin < size && size - begin > length; begin += length) {
+    windows.push_back({.begin = begin, .scored = begin + 1, .end = begin + length + 1});
+  }
+  return windows;
+}
+
 Windows sliding_windows(std::uint64_t size, std::uint64_t length, std::uint64_t stride) {
   Windows windows;
   for (std::uint64_t begin = 0, scored = 1; scored < size; begin += stride) {
@@ -52,6 +60,8 @@ void check_windowing(const PerplexityWindowing& w) {
   KRAIT_CHECK(Usage, !sliding || (w.stride >= 1 && w.stride < w.length), "--stride must be 1 to ",
               w.length - 1, ", got ", w.stride, ": a window of ", w.length,
               " tokens predicts all but its first.");
+  KRAIT_CHECK(Usage, !w.drop_last || w.protocol == PerplexityProtocol::Blocks,
+              "--drop-last is for --protocol blocks only; leave it out.");
 }
 
 std::vector<PerplexityWindow> perplexity_windows(const PerplexityWindowing& w,
@@ -60,7 +70,7 @@ std::vector<PerplexityWindow> perplexity_windows(const PerplexityWindowing& w,
   const std::uint64_t size = n_tokens + 1;
   switch (w.protocol) {
     case PerplexityProtocol::Blocks:
-      return disjoint_windows(size, w.length, false);
+      return w.drop_last ? whole_windows(size, w.length) : disjoint_windows(size, w.length, false);
     case PerplexityProtocol::Document:
       return disjoint_windows(size, w.length, true);
     case PerplexityProtocol::Sliding:

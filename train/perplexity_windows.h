@@ -7,7 +7,8 @@
 namespace krait {
 
 /// How a sequence x of a prefix token and n tokens of text is cut for a model. Whatever the
-/// protocol, each of the n tokens is scored exactly once; they differ in the context that it gets.
+/// protocol, each of the n tokens is scored exactly once (but see drop_last); they differ in the
+/// context that it gets.
 enum class PerplexityProtocol : std::uint8_t {
   Blocks,    // disjoint windows of L inputs, as in training
   Document,  // the same windows, but state is carried from one to the next: context without limit
@@ -19,6 +20,9 @@ enum class PerplexityProtocol : std::uint8_t {
 /// Their names on the command line, in the order of the values.
 inline constexpr std::string_view kPerplexityProtocols[] = {"blocks", "document", "sliding",
                                                             "lm-eval"};
+
+/// Rises when a protocol comes to give other figures for the same model and text.
+inline constexpr int kPerplexityVersion = 1;
 
 /// The model reads x[begin, end - 1) and x[scored, end) are the targets that count: input i has the
 /// target i + 1, and those before `scored` are context only.
@@ -34,9 +38,13 @@ struct PerplexityWindowing {
   PerplexityProtocol protocol = PerplexityProtocol::Blocks;
   std::uint64_t length = 0;  // L
   std::uint64_t stride = 0;  // S, 1 to L - 1; Sliding only
+  /// Blocks only: x[0] is not read, x[1] is context only, and what fills no whole window is left
+  /// out. So the blocks of the WikiText-103 recipe (HazyResearch/safari, drop_last) are cut.
+  bool drop_last = false;
 };
 
-/// Throws Usage when the length or the stride is out of range.
+/// Throws Usage when the length or the stride is out of range, or drop_last is for another
+/// protocol.
 void check_windowing(const PerplexityWindowing& windowing);
 
 /// The windows of a sequence of a prefix token and `n_tokens` tokens, in order; none for 0.

@@ -376,7 +376,8 @@ void Trainer::evaluate() {
   evaluation_ = evaluate_blocks(model_, *valid_set_,
                                 {.length = config_.data.sequence_length,
                                  .reset_at_documents = config_.data.reset_at_documents,
-                                 .max_tokens = static_cast<std::uint64_t>(e.max_tokens)});
+                                 .max_tokens = static_cast<std::uint64_t>(e.max_tokens),
+                                 .rows = config_.train.batch_size / config_.train.accumulation});
   say(fmt::format("step {}: evaluation loss {:.4f} over {} tokens", position_.step,
                   evaluation_->loss, evaluation_->n_tokens));
   write_sample();

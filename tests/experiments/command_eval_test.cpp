@@ -62,7 +62,7 @@ TEST_F(EvalPerplexity, ReportsTheFiguresOfEveryProtocol) {
     const auto r = report({"--text", run_.file("text"), "--protocol", name});
     PerplexityOptions o{.windowing = {static_cast<PerplexityProtocol>(i), 16, 8}};
     const PerplexityScore score =
-        score_corpus(*loaded.model, corpus_of(loaded.tokenizer->encode(kText), 256), o);
+        score_corpus(*loaded.model, corpus_of_documents({loaded.tokenizer->encode(kText)}, 256), o);
     EXPECT_EQ(r["loglikelihood"], score.loglikelihood) << name;
     EXPECT_EQ(r["windows"], score.n_windows);
     const double nats = -score.loglikelihood;
@@ -108,6 +108,67 @@ TEST_F(EvalPerplexity, WindowsAreThoseAskedFor) {
   }
 }
 
+TEST_F(EvalPerplexity, LossesByPositionAddUpAndAreDrawn) {
+  const std::string plot = run_.file("plot.svg");
+  for (const char* protocol : {"blocks", "document", "sliding", "lm-eval"}) {
+    const auto r = report({"--text", run_.file("text"), "--protocol", protocol, "--plot", plot});
+    double loss = 0;
+    std::uint64_t tokens = 0;
+    for (const auto& row : r["by_position"]) {
+      const auto n = row["n_tokens"].get<std::uint64_t>();
+      tokens += n;
+      loss += static_cast<double>(n) * row["loss"].get<double>();
+      EXPECT_DOUBLE_EQ(row["perplexity"].get<double>(), std::exp(row["loss"].get<double>()));
+      EXPECT_LT(row["context_from"], row["context_to"]);
+    }
+    EXPECT_EQ(tokens, r["n_tokens"]);
+    EXPECT_NEAR(loss, -r["loglikelihood"].get<double>(), 1e-9 * loss);
+    const auto longest = r["by_position"].back()["context_from"].get<std::uint64_t>();
+    // 58 tokens; windows of 16 inputs; of 16 tokens, one of which is only predicted
+    const bool whole = protocol == std::string("document");
+    EXPECT_EQ(longest, whole ? 32u : protocol == std::string("sliding") ? 8u : 16u);
+    const std::string svg = read_file(plot);
+    EXPECT_NE(svg.find(protocol), std::string::npos);
+    EXPECT_NE(svg.find("</svg>"), std::string::npos);
+  }
+  const auto without = report({"--text", run_.file("text")});
+  EXPECT_FALSE(without.contains("by_position"));
+  const BinaryResult shown = eval({"--text", run_.file("text"), "--by-position"});
+  EXPECT_NE(shown.out.find("8 to 15"), std::string::npos) << shown.out;
+}
+
+TEST_F(EvalPerplexity, ArticlesAreDetokenizedAndCountedAsTheyWere) {
+  const std::string original = " \n = A = \n x @-@ y \n = B = \n z , z \n";
+  std::ofstream(run_.file("wiki.raw")) << original;
+  std::ofstream(run_.file("pages.jsonl")) << R"({"page": " = A =\nx-y "})"
+                                          << "\n"
+                                          << R"({"page": " = B =\nz, z\n"})"
+                                          << "\n";
+  const auto wiki = report({"--text", run_.file("wiki.raw"), "--protocol", "lm-eval", "--articles",
+                            "--detokenize", "wikitext"});
+  const auto pages =
+      report({"--text", run_.file("pages.jsonl"), "--protocol", "lm-eval", "--text-field", "page"});
+  EXPECT_EQ(wiki["loglikelihood"], pages["loglikelihood"]);
+  EXPECT_EQ(wiki["n_documents"], 2);
+  EXPECT_EQ(wiki["n_words"], 16);
+  EXPECT_EQ(wiki["n_bytes"], 33);
+  EXPECT_EQ(wiki["detokenizer"], "wikitext");
+  EXPECT_EQ(pages["detokenizer"], "none");
+  EXPECT_LT(pages["n_bytes"], 33);
+}
+
+TEST_F(EvalPerplexity, DropLastLeavesOutWhatFillsNoWindow) {
+  const auto r = report({"--text", run_.file("text"), "--drop-last", "--max-length", "20"});
+  const std::string text = kText;
+  ASSERT_EQ(text.size(), 59u);  // tokens: 1 of context, 2 windows, 18 left out
+  EXPECT_EQ(r["windows"], 2);
+  EXPECT_EQ(r["n_tokens"], 40);
+  EXPECT_EQ(r["n_bytes"], 40);
+  EXPECT_EQ(r["n_words"], count_words(text.substr(1, 40)));
+  EXPECT_TRUE(r["prefix_token"].is_null());
+  EXPECT_TRUE(r["drop_last"]);
+}
+
 TEST_F(EvalPerplexity, AWordPerplexityBeyondAllNumbersIsNullInJson) {
   std::ofstream(run_.file("word")) << std::string(2000, 'a');  // exp(2000 * ln 264)
   const auto r = report({"--text", run_.file("word")});
@@ -123,6 +184,10 @@ TEST_F(EvalPerplexity, WhatIsWrongIsOneLineWithItsExitCode) {
   expect_failure(64, "--stride", {"--text", text, "--stride", "3"});
   expect_failure(64, "--stride", {"--text", text, "--protocol", "sliding", "--stride", "16"});
   expect_failure(64, "--max-length", {"--text", text, "--max-length", "0"});
+  expect_failure(64, "--drop-last", {"--text", text, "--drop-last", "--protocol", "lm-eval"});
+  expect_failure(64, "--detokenize", {"--text", text, "--drop-last", "--detokenize", "wikitext"});
+  expect_failure(64, "--articles", {"--data", "x.h5", "--articles"});
+  expect_failure(64, "--detokenize", {"--text", text, "--detokenize", "wiki"});
   expect_failure(64, "--protocol", {"--text", text, "--protocol", "block"});
   expect_failure(66, "nowhere", {"--text", run_.file("nowhere")});
   expect_failure(65, "text", {"--data", text});

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numbers>
 #include <numeric>
 
@@ -46,18 +47,11 @@ PerplexityOptions options(Protocol protocol, std::uint64_t length, std::uint64_t
   return {.windowing = {.protocol = protocol, .length = length, .stride = stride}};
 }
 
-/// ln p(x[target] | x[begin, target)) from the logits of one forward pass over just that context.
+/// ln p(x[target] | x[begin, target)).
 double log_probability(const MambaLM& model, const std::vector<std::int32_t>& x,
                        std::uint64_t begin, std::uint64_t target) {
-  const NoGradScope no_grad;
-  const auto n = static_cast<std::int64_t>(target - begin);
-  const Tensor ids =
-      Tensor::from<std::int32_t>({1, n}, std::span(x).subspan(begin, target - begin));
-  const Tensor logits = model.logits(model.forward(ids).hidden).value();
-  const auto last = logits.span<double>().last(static_cast<std::size_t>(logits.size(-1)));
-  double sum = 0;
-  for (const double s : last) sum += std::exp(s);
-  return last[static_cast<std::size_t>(x[target])] - std::log(sum);
+  return next_log_probabilities(
+      model, std::span(x).subspan(begin, target - begin))[static_cast<std::size_t>(x[target])];
 }
 
 TEST(Perplexity, AModelOfZerosGivesEveryTokenOneOfThePaddedVocabulary) {
@@ -112,11 +106,12 @@ TEST(Perplexity, EveryProtocolScoresEachTokenGivenExactlyItsContext) {
   }
 }
 
-TEST(Perplexity, TheDigitsDependNeitherOnTheBatchNorOnTheThreads) {
+DEVICE_TEST(Perplexity, TheDigitsDependNeitherOnTheBatchNorOnTheThreads) {
   MambaConfig config = tiny_config(DType::F32);
   config.d_model = 72;  // matrix products of several blocks, whose rows round differently by shape
   const MambaLM model(config);
   initialise_tiny(model);
+  model.place(testing::test_device());
   const Documents documents({61, 190, 3, 0, 77});
   const int threads_before = thread_count();
   for (const Protocol protocol : kProtocols) {
@@ -125,9 +120,11 @@ TEST(Perplexity, TheDigitsDependNeitherOnTheBatchNorOnTheThreads) {
       set_thread_count(threads);
       for (const std::int64_t batch : {1, 3, 8}) {
         PerplexityOptions o = options(protocol, 37, 11);
-        o.batch = batch;
-        bits.push_back(
-            std::bit_cast<std::uint64_t>(score_corpus(model, documents.corpus(), o).loglikelihood));
+        o.scoring.batch = batch;
+        const PerplexityScore score = score_corpus(model, documents.corpus(), o);
+        bits.push_back(std::bit_cast<std::uint64_t>(score.loglikelihood));
+        for (const ContextBucket& b : score.by_context)
+          bits.back() ^= std::bit_cast<std::uint64_t>(b.mean_loss);
       }
     }
     EXPECT_EQ(bits, std::vector(bits.size(), bits.front()));
@@ -135,9 +132,30 @@ TEST(Perplexity, TheDigitsDependNeitherOnTheBatchNorOnTheThreads) {
   set_thread_count(threads_before);
 }
 
+TEST(Perplexity, ManyRowsInOnePassScoreAsEachByItself) {
+  const MambaLM model(tiny_config(DType::F64));
+  initialise_tiny(model);
+  const Documents documents({61, 9, 33, 0, 1, 47, 48, 12});
+  for (const Protocol protocol : kProtocols) {
+    PerplexityOptions o = options(protocol, 12, 5);
+    const PerplexityScore alone = score_corpus(model, documents.corpus(), o);
+    for (const std::int64_t tokens : {1, 24, 40, 61, 10000}) {
+      o.scoring.forward_tokens = tokens;
+      const PerplexityScore together = score_corpus(model, documents.corpus(), o);
+      EXPECT_EQ(together.n_tokens, alone.n_tokens);
+      EXPECT_NEAR(together.loglikelihood, alone.loglikelihood, 1e-10);  // f64, sums of 211 terms
+      ASSERT_EQ(together.by_context.size(), alone.by_context.size());
+      for (std::size_t i = 0; i < alone.by_context.size(); ++i) {
+        EXPECT_EQ(together.by_context[i].n_tokens, alone.by_context[i].n_tokens);
+        EXPECT_NEAR(together.by_context[i].mean_loss, alone.by_context[i].mean_loss, 1e-12);
+      }
+    }
+  }
+}
+
 TEST(GpuPerplexity, AgreesWithTheCpu) {
   KRAIT_SKIP_WITHOUT_GPU();
-  const Documents documents({5, 0, 23, 1, 40});
+  const Documents documents({5, 0, 23, 1, 40, 23, 64});
   MambaConfig mixed = tiny_config(DType::F32);
   mixed.compute = DType::BF16;
   const MambaLM cpu(tiny_config(DType::F64)), f32(tiny_config(DType::F32)), bf16(mixed);
@@ -148,13 +166,89 @@ TEST(GpuPerplexity, AgreesWithTheCpu) {
     PerplexityOptions o = options(protocol, 8, 4);
     const double want = score_corpus(cpu, documents.corpus(), o).loglikelihood;
     const testing::TestDeviceScope scope(testing::kGpu);
-    o.batch = 3;  // has no meaning on a GPU
-    const PerplexityScore got = score_corpus(f32, documents.corpus(), o);
-    EXPECT_EQ(got.n_tokens, documents.text_tokens());
-    EXPECT_NEAR(got.loglikelihood, want, -1e-5 * want);
-    EXPECT_EQ(score_corpus(f32, documents.corpus(), o).loglikelihood, got.loglikelihood);
-    EXPECT_NEAR(score_corpus(bf16, documents.corpus(), o).loglikelihood, want, -0.01 * want);
+    for (const std::int64_t tokens : {8, 30, 0}) {
+      o.scoring.forward_tokens = tokens;
+      const PerplexityScore got = score_corpus(f32, documents.corpus(), o);
+      EXPECT_EQ(got.n_tokens, documents.text_tokens());
+      EXPECT_NEAR(got.loglikelihood, want, -1e-5 * want);
+      EXPECT_EQ(score_corpus(f32, documents.corpus(), o).loglikelihood, got.loglikelihood);
+      EXPECT_NEAR(score_corpus(bf16, documents.corpus(), o).loglikelihood, want, -0.01 * want);
+    }
   }
+}
+
+TEST(Perplexity, LossesAreSortedByTheTokensOfTextThatTheModelHadRead) {
+  const MambaLM model(tiny_config(DType::F64));
+  initialise_tiny(model);
+  const Documents d({9, 14, 1, 6});
+  for (const Protocol protocol : kProtocols) {
+    // Token by token: how many tokens of text stand before it in what the model reads?
+    std::map<int, std::uint64_t> expected;
+    const PerplexityScore score = score_corpus(model, d.corpus(), options(protocol, 5, 2));
+    std::uint64_t document = 0;
+    for (std::uint64_t t = 1; t + 1 < d.x.size(); ++t) {
+      if (d.x[t] == kEnd) {
+        document = t;
+        continue;
+      }
+      const std::uint64_t i = t - document - 1,
+                          n = *std::ranges::upper_bound(d.ends, t) - document - 1;
+      std::uint64_t context = i;  // Document
+      if (protocol == Protocol::Blocks) {
+        context = std::min(i, t - 1 - (t - 1) / 5 * 5 + ((t - 1) / 5 * 5 > document ? 1 : 0));
+      } else if (protocol == Protocol::Sliding) {
+        const std::uint64_t begin = t < 5 ? 0 : (t - 5 + 2) / 2 * 2;
+        context = t - begin - (std::ranges::binary_search(d.ends, begin) ? 1 : 0);
+      } else if (protocol == Protocol::LmEval) {
+        const std::uint64_t block = i / 5 * 5;
+        context = block == 0 ? i : block + 5 > n ? i - (n - 5) + 1 : i - block + 1;
+      }
+      ++expected[static_cast<int>(std::bit_width(context))];
+    }
+    double losses = 0;
+    for (std::size_t b = 0; b < score.by_context.size(); ++b) {
+      EXPECT_EQ(score.by_context[b].n_tokens, expected[static_cast<int>(b)])
+          << kPerplexityProtocols[static_cast<int>(protocol)] << " bucket " << b;
+      losses += static_cast<double>(score.by_context[b].n_tokens) * score.by_context[b].mean_loss;
+    }
+    EXPECT_NEAR(losses, -score.loglikelihood, 1e-12 * losses);
+  }
+}
+
+TEST(Perplexity, ThePrefixTokenStandsBeforeEachTextButInBlocks) {
+  const MambaLM model(tiny_config(DType::F64));
+  initialise_tiny(model);
+  const Documents d({9, 14, 3});
+  constexpr std::int32_t kPrefix = 5;
+  for (const Protocol protocol : kProtocols) {
+    Documents prefixed = d;
+    if (protocol == Protocol::Sliding) prefixed.x[0] = kPrefix;
+    if (protocol == Protocol::Document || protocol == Protocol::LmEval) {
+      for (const std::uint64_t end : d.ends) prefixed.x[end] = kPrefix;
+    }
+    PerplexityOptions o = options(protocol, 6, 3);
+    const double want = score_corpus(model, prefixed.corpus(), o).loglikelihood;
+    o.prefix_token = kPrefix;
+    EXPECT_EQ(score_corpus(model, d.corpus(), o).loglikelihood, want);
+  }
+}
+
+TEST(Perplexity, DropLastScoresWholeWindowsOfAStreamWithoutPrefix) {
+  const MambaLM model(tiny_config(DType::F64));
+  initialise_tiny(model);
+  const Documents d({23});
+  PerplexityOptions o = options(Protocol::Blocks, 5);
+  o.windowing.drop_last = true;
+  double expected = 0;
+  for (std::uint64_t t = 2; t < 22; ++t) {  // x[1] is read only; (23 - 1) / 5 = 4 windows
+    expected += log_probability(model, d.x, (t - 2) / 5 * 5 + 1, t);
+  }
+  const PerplexityScore score = score_corpus(model, d.corpus(), o);
+  EXPECT_EQ(score.n_tokens, 20u);
+  EXPECT_EQ(score.n_windows, 4u);
+  EXPECT_NEAR(score.loglikelihood, expected, 1e-10);
+  o.windowing.length = 23;
+  expect_error(ErrorKind::BadData, {"fewer tokens"}, [&] { score_corpus(model, d.corpus(), o); });
 }
 
 TEST(Perplexity, ADocumentOfAnyLengthIsScoredInPiecesThatDoNotMatter) {
@@ -182,7 +276,7 @@ TEST(Perplexity, ProgressRisesToTheTotal) {
   for (const Protocol protocol : kProtocols) {
     for (const std::int64_t batch : {1, 2}) {
       PerplexityOptions o = options(protocol, 8, 4);
-      o.batch = batch;
+      o.scoring.batch = batch;
       std::uint64_t last = 0, all = 0;
       score_corpus(model, documents.corpus(), o, [&](std::uint64_t done, std::uint64_t total) {
         EXPECT_GT(done, last);
@@ -212,9 +306,11 @@ TEST(Perplexity, AProbabilityThatIsNotANumberIsAnErrorThatSaysWhere) {
   for (std::int32_t& id : documents.x) id = id == 4 ? 5 : id;
   documents.x[3] = 4;  // token 2 of the text; the input of token 3
   const Tensor row = model.head().value().select(0, 4);
-  row.data<float>()[0] = std::numeric_limits<float>::quiet_NaN();
-  expect_error(ErrorKind::NonFinite, {"tokens 0 to 2"},
-               [&] { score_corpus(model, documents.corpus(), options(Protocol::Blocks, 3)); });
+  row.data<float>()[0] = std::numeric_limits<float>::quiet_NaN();  // of all logits, too
+  PerplexityOptions o = options(Protocol::Blocks, 3);
+  o.scoring.batch = 1;  // so that the first window is the first to be seen
+  expect_error(ErrorKind::NonFinite, {"token 0 of"},
+               [&] { score_corpus(model, documents.corpus(), o); });
 }
 
 TEST(Perplexity, FiguresAreTheHarnessFormulas) {
@@ -292,14 +388,28 @@ TEST_F(EvaluateBlocks, TheTextOfASetIsThatOfItsDocuments) {
   EXPECT_EQ(score.n_tokens, s.bytes);  // what is scored is what is counted
 }
 
-TEST(Corpus, OfOneTextIsTheTextBetweenEndOfDocumentTokens) {
-  const Corpus corpus = corpus_of({3, 1, 4}, 18);
+TEST(Corpus, OfTextsIsTheTextsBetweenEndOfDocumentTokens) {
+  const Corpus corpus = corpus_of_documents({{3, 1, 4}, {}, {5}}, 18);
   EXPECT_EQ(std::vector(corpus.ends.begin(), corpus.ends.end()),
-            (std::vector<std::uint64_t>{0, 4}));
-  std::vector<std::int32_t> x(5);
+            (std::vector<std::uint64_t>{0, 4, 5, 7}));
+  std::vector<std::int32_t> x(8);
   corpus.copy(0, x);
-  EXPECT_EQ(x, (std::vector<std::int32_t>{18, 3, 1, 4, 18}));
+  EXPECT_EQ(x, (std::vector<std::int32_t>{18, 3, 1, 4, 18, 18, 5, 18}));
   EXPECT_THROW(corpus.copy(1, x), Error);
+}
+
+TEST(Corpus, CountsTheWordsAndBytesOfAPiece) {
+  const ByteTokenizer tokenizer;
+  const Corpus corpus = corpus_of_documents({tokenizer.encode("ab cd"), tokenizer.encode("e f g")},
+                                            ByteTokenizer::kEndOfDocument);
+  const auto counts = [&](std::uint64_t first, std::uint64_t last) {
+    const TextStatistics s = text_statistics(corpus, first, last, tokenizer);
+    return std::pair(s.words, s.bytes);
+  };
+  EXPECT_EQ(counts(1, 6), (std::pair<std::uint64_t, std::uint64_t>(2, 5)));
+  EXPECT_EQ(counts(2, 9), (std::pair<std::uint64_t, std::uint64_t>(2 + 2, 4 + 2)));  // "b cd", "e "
+  EXPECT_EQ(counts(7, 12), (std::pair<std::uint64_t, std::uint64_t>(3, 5)));
+  EXPECT_EQ(counts(8, 10), (std::pair<std::uint64_t, std::uint64_t>(2, 2)));  // " f"
 }
 
 }  // namespace

@@ -51,6 +51,18 @@ TEST(PerplexityWindows, BlocksAreDisjointAndOnlyDocumentsCarryState) {
             (Windows{{0, 1, 5}, {4, 5, 9, true}, {8, 9, 10, true}}));
 }
 
+TEST(PerplexityWindows, DropLastCutsWholeBlocksFromTheFirstTokenOn) {
+  // HazyResearch/safari cuts n tokens to ((n - 1) / L) L + 1; here n = 9 and 10, L = 4
+  PerplexityWindowing blocks{.protocol = Protocol::Blocks, .length = 4, .drop_last = true};
+  EXPECT_EQ(perplexity_windows(blocks, 9), (Windows{{1, 2, 6}, {5, 6, 10}}));
+  EXPECT_EQ(perplexity_windows(blocks, 10), (Windows{{1, 2, 6}, {5, 6, 10}}));
+  EXPECT_EQ(perplexity_windows(blocks, 8), (Windows{{1, 2, 6}}));
+  EXPECT_TRUE(perplexity_windows(blocks, 4).empty());
+  EXPECT_TRUE(perplexity_windows(blocks, 0).empty());
+  blocks.protocol = Protocol::LmEval;
+  EXPECT_THROW(perplexity_windows(blocks, 9), Error);
+}
+
 TEST(PerplexityWindows, EveryTokenIsScoredOnceWithContextAndWithinTheLength) {
   for (const Protocol protocol :
        {Protocol::Blocks, Protocol::Document, Protocol::Sliding, Protocol::LmEval}) {

@@ -1,5 +1,6 @@
 // Small random models for the tests of evaluation and generation.
 #pragma once
+#include <cmath>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -32,6 +33,21 @@ inline std::vector<std::int32_t> random_tokens(std::size_t n, std::uint32_t boun
   const RandomStream random{.seed = seed};
   for (std::size_t i = 0; i < n; ++i) ids[i] = static_cast<std::int32_t>(random.bits(i)[0] % bound);
   return ids;
+}
+
+/// ln softmax(logits of the last of `context`), by a forward pass over just that, in f64.
+inline std::vector<double> next_log_probabilities(const MambaLM& model,
+                                                  std::span<const std::int32_t> context) {
+  const NoGradScope no_grad;
+  const Tensor ids =
+      Tensor::from<std::int32_t>({1, static_cast<std::int64_t>(context.size())}, context);
+  const Tensor logits = model.logits(model.forward(ids).hidden).value();
+  const auto last = logits.span<double>().last(static_cast<std::size_t>(logits.size(-1)));
+  double sum = 0;
+  for (const double s : last) sum += std::exp(s);
+  std::vector<double> result(last.begin(), last.end());
+  for (double& s : result) s -= std::log(sum);
+  return result;
 }
 
 }  // namespace krait

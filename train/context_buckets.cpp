@@ -1,0 +1,56 @@
+#include "train/context_buckets.h"
+
+#include <bit>
+#include <limits>
+#include <utility>
+
+namespace krait {
+
+void ContextBuckets::add(std::uint64_t context, double loss) {
+  Sum& sum = sums_[static_cast<std::size_t>(std::bit_width(context))];
+  sum.losses.add(loss);
+  ++sum.n_tokens;
+}
+
+std::vector<ContextBucket> ContextBuckets::buckets() const {
+  std::vector<ContextBucket> result;
+  std::size_t used = 0;
+  for (std::size_t i = 0; i < sums_.size(); ++i) {
+    if (sums_[i].n_tokens > 0) used = i + 1;
+  }
+  for (std::size_t i = 0; i < used; ++i) {
+    ContextBucket bucket{
+        .from = i == 0 ? 0 : std::uint64_t{1} << (i - 1),
+        .to = i == 64 ? std::numeric_limits<std::uint64_t>::max() : std::uint64_t{1} << i,
+        .n_tokens = sums_[i].n_tokens};
+    if (bucket.n_tokens > 0) {
+      bucket.mean_loss = sums_[i].losses.value() / static_cast<double>(bucket.n_tokens);
+    }
+    result.push_back(bucket);
+  }
+  return result;
+}
+
+LinePlot context_plot(const std::vector<ContextBucket>& buckets, std::string title,
+                      std::string subtitle) {
+  LinePlot plot{.title = std::move(title),
+                .subtitle = std::move(subtitle),
+                .x = {.label = "tokens of context (a point: from here to the next)"},
+                .y = {.label = "mean loss, nats per token"},
+                .markers = true};
+  PlotSeries series;
+  for (std::size_t i = 0; i < buckets.size(); ++i) {
+    const ContextBucket& b = buckets[i];
+    const auto x = static_cast<double>(i);
+    const std::uint64_t k = 1024;
+    plot.x.ticks.emplace_back(x, b.from >= k * k ? std::to_string(b.from / (k * k)) + "M"
+                                 : b.from >= k   ? std::to_string(b.from / k) + "k"
+                                                 : std::to_string(b.from));
+    series.x.push_back(x);
+    series.y.push_back(b.n_tokens > 0 ? b.mean_loss : std::numeric_limits<double>::quiet_NaN());
+  }
+  plot.series.push_back(std::move(series));
+  return plot;
+}
+
+}  // namespace krait

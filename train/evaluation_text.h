@@ -1,0 +1,38 @@
+// The text that a model is evaluated on, from a file to tokens.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "data/tokenizer.h"
+#include "train/corpus.h"
+#include "train/text_statistics.h"
+
+namespace krait {
+
+/// What is done to a text before it is scored. Words and bytes are those of the text before.
+enum class Detokenizer : std::uint8_t { None, Wikitext };
+/// Their names on the command line, in the order of the values.
+inline constexpr std::string_view kDetokenizers[] = {"none", "wikitext"};
+
+struct EvaluationTextOptions {
+  std::string text_field = "text";  // of the objects of a JSONL file
+  bool articles = false;            // documents are articles of WikiText (train/wikitext.h)
+  Detokenizer detokenizer = Detokenizer::None;
+};
+
+struct EvaluationText {
+  std::string sha256;  // of the file
+  Corpus corpus;
+  TextStatistics statistics;
+};
+
+/// Reads a text file, one document, or a .jsonl file, a document a line (data/text_source.h); each
+/// is cut into articles if so wanted. Documents without a character are left out.
+///
+/// Throws MissingInput, Io, and BadData when there is no text in it.
+EvaluationText read_evaluation_text(const std::filesystem::path& path, const Tokenizer& tokenizer,
+                                    const EvaluationTextOptions& options = {});
+
+}  // namespace krait
