@@ -100,7 +100,7 @@ class Scale {
     const std::vector<double> values = axis_ticks(low, high, axis_.log, 6);
     std::vector<std::pair<double, std::string>> result;
     for (std::size_t i = 0; i < values.size(); ++i) {
-      const double step = axis_.log           ? values[i]
+      const double step = axis_.log           ? values[i] / 10
                           : values.size() > 1 ? values[1] - values[0]
                                               : std::abs(values[i]) / 100;
       result.emplace_back(values[i], tick_label(values[i], step));
@@ -258,16 +258,20 @@ class Chart {
 };
 
 std::vector<double> log_ticks(double low, double high, int count) {
+  constexpr double kAlmostLinear = 3;  // high / low below which equal steps look as equal
+  if (high < kAlmostLinear * low) return axis_ticks(low, high, false, count);
   const double first = std::floor(std::log10(low)), last = std::ceil(std::log10(high));
   const double decades = std::log10(high) - std::log10(low);
   const double every = std::max(1.0, std::ceil(decades / count));
+  using Factors = std::vector<double>;
+  const Factors factors = decades < 1                                ? Factors{1, 2, 3, 4, 5, 7}
+                          : decades < static_cast<double>(count) / 3 ? Factors{1, 2, 5}
+                                                                     : Factors{1};
   std::vector<double> ticks;
-  for (double decade = first; decade <= last; ++decade) {
-    for (const double factor : {1.0, 2.0, 5.0}) {
+  for (double decade = first; decade <= last; decade += every) {
+    for (const double factor : factors) {
       const double tick = factor * std::pow(10.0, decade);
-      const bool kept = factor == 1.0 ? std::fmod(decade - first, every) == 0
-                                      : decades < static_cast<double>(count) / 3;
-      if (kept && tick >= low * (1 - 1e-9) && tick <= high * (1 + 1e-9)) ticks.push_back(tick);
+      if (tick >= low * (1 - 1e-9) && tick <= high * (1 + 1e-9)) ticks.push_back(tick);
     }
   }
   return ticks;

@@ -34,7 +34,7 @@ struct LinePlot {
 std::string svg_line_plot(const LinePlot& plot);
 
 /// About `count` round numbers from `low` to `high` inclusive: multiples of 1, 2 or 5 times a power
-/// of ten; on a logarithmic axis powers of ten, with 2 and 5 times them when they are few.
+/// of ten; on a logarithmic axis powers of ten, and multiples of them when they are few.
 std::vector<double> axis_ticks(double low, double high, bool log, int count);
 
 }  // namespace krait

@@ -140,6 +140,8 @@ TEST(SvgPlot, TicksAreRoundNumbersInsideTheSpan) {
   near(axis_ticks(1234, 1290, false, 6), {1240, 1250, 1260, 1270, 1280, 1290});
   near(axis_ticks(1, 1e4, true, 6), {1, 10, 100, 1000, 1e4});
   near(axis_ticks(2, 30, true, 6), {2, 5, 10, 20});
+  near(axis_ticks(1.5, 8, true, 6), {2, 3, 4, 5, 7});
+  near(axis_ticks(2, 4, true, 6), {2, 2.5, 3, 3.5, 4});
   near(axis_ticks(1e-12, 1e12, true, 6), {1e-12, 1e-8, 1e-4, 1, 1e4, 1e8, 1e12});
 }
 
