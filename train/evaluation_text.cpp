@@ -5,18 +5,16 @@
 
 #include "core/error.h"
 #include "core/file.h"
-#include "data/text_source.h"
+#include "data/text_documents.h"
 #include "train/wikitext.h"
 
 namespace krait {
 
 EvaluationText read_evaluation_text(const std::filesystem::path& path, const Tokenizer& tokenizer,
                                     const EvaluationTextOptions& options) {
-  const TextSources sources = find_text_sources({path}, options.text_field);
-  KRAIT_CHECK(BadData, sources.skipped.empty(), "'", path.string(), "' is no text (",
-              sources.skipped.front().reason, "); give a text or JSONL file.");
-  KRAIT_CHECK(Usage, sources.files.size() == 1, "'", path.string(), "' is a folder of ",
-              sources.files.size(), " texts; give one file, such as a JSONL file of them all.");
+  const std::vector<TextSource> sources = find_text_sources({path});
+  KRAIT_CHECK(Usage, sources.size() == 1, "'", path.string(), "' is a folder of ", sources.size(),
+              " texts; give one file, such as a JSONL file of them all.");
   EvaluationText text{.sha256 = file_sha256(path)};
   std::vector<std::vector<std::int32_t>> documents;
   const auto add = [&](std::string_view document) {
@@ -26,11 +24,10 @@ EvaluationText read_evaluation_text(const std::filesystem::path& path, const Tok
                             ? tokenizer.encode(detokenize_wikitext(document))
                             : tokenizer.encode(document));
   };
-  visit_documents(sources.files.front(), options.text_field,
-                  [&](std::string_view document, std::uint64_t) {
-                    if (!options.articles) return add(document);
-                    for (const std::string_view article : wikitext_articles(document)) add(article);
-                  });
+  visit_documents(sources.front(), options.text_field, [&](std::string_view document) {
+    if (!options.articles) return add(document);
+    for (const std::string_view article : wikitext_articles(document)) add(article);
+  });
   KRAIT_CHECK(BadData, !documents.empty(), "'", path.string(),
               "' is empty; give a file with text.");
   text.corpus = corpus_of_documents(std::move(documents), tokenizer.end_of_document());
