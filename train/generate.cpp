@@ -147,7 +147,7 @@ std::vector<GeneratedText> generate(const MambaLM& model, const Tokenizer& token
   std::vector<TokenIds> ids;
   for (const std::string& prompt : prompts) {
     ids.push_back(tokenizer.encode(prompt));
-    if (ids.back().empty()) ids.back().push_back(tokenizer.end_of_document());
+    if (ids.back().empty()) ids.back().push_back(tokenizer.prefix_token());
   }
   std::vector<GeneratedText> results(prompts.size());
   std::vector<TextStream> streams(prompts.size(), TextStream(options.stop));
