@@ -188,7 +188,7 @@ void Trainer::require_same_run(const CheckpointState& state, const std::string& 
 
 void Trainer::start_from_initial_weights() {
   if (config_.train.initial_weights.empty()) return;
-  read_initial_weights(config_, train_set_->info().tokenizer, arena_.named(arena_.value()));
+  read_initial_weights(config_, training_data_.info().tokenizer, arena_.named(arena_.value()));
   arena_.refresh_compute();
   if (average_) average_.emplace(arena_, config_.train.ema_decay);
   say("starts from the weights of " + config_.train.initial_weights);
