@@ -66,11 +66,15 @@ void AddedTokenFinder::forbid_cuts(const AddedToken& token) {
   const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(token.content[i]); };
   const std::size_t size = token.content.size();
   for (std::size_t i = 0; i + 1 < size; ++i) uncuttable_.set(pair(byte(i), byte(i + 1)));
+  if (token.lstrip) uncuttable_.set(pair('\n', byte(0)));  // it would take the line end along
   for (unsigned other = 0; other < 256; ++other) {
     const auto any = static_cast<std::uint8_t>(other);
-    // It would take along, or mind, what is on the other side.
-    if (token.rstrip || token.single_word) uncuttable_.set(pair(byte(size - 1), any));
-    if (token.lstrip || token.single_word) uncuttable_.set(pair(any, byte(0)));
+    const bool may_be_blank = other <= ' ' || other >= 0x80;
+    if (token.rstrip && may_be_blank) uncuttable_.set(pair(byte(size - 1), any));
+    if (token.single_word) {
+      uncuttable_.set(pair(byte(size - 1), any));
+      uncuttable_.set(pair(any, byte(0)));
+    }
     // In a normalised text the second character may have become another.
     if (token.normalized) {
       for (std::size_t i = 0; i + 1 < size; ++i) uncuttable_.set(pair(byte(i), any));

@@ -38,7 +38,7 @@ class AddedTokenFinder {
 
   /// Whether a text may be cut between two characters, the first of which ends with byte `last`
   /// while the second starts with byte `next`: no token spans such a place or looks past it. Holds
-  /// for the text that is given to split(), where at most one of the characters is a blank.
+  /// where PreTokenizer::may_cut does, so the first is a letter, a number or a lone line end.
   bool may_cut(char last, char next) const {
     return !uncuttable_[pair(static_cast<std::uint8_t>(last), static_cast<std::uint8_t>(next))];
   }

@@ -1,7 +1,5 @@
 #include "data/bpe_tokenizer.h"
 
-#include <algorithm>
-
 #include "core/error.h"
 #include "core/hash.h"
 #include "data/unicode.h"
@@ -10,36 +8,16 @@
 namespace krait {
 namespace {
 
-namespace property = unicode_property;
-
 AddedTokenFinder finder_of(const TokenizerJson& json, bool normalized) {
   std::vector<AddedToken> tokens;
   std::string buffer;
   for (AddedToken token : json.added_tokens) {
     if (token.normalized != normalized) continue;
-    if (normalized && json.nfc) token.content = std::string(to_nfc(token.content, buffer));
+    token.normalized = normalized && json.nfc;  // otherwise the text is as it was
+    if (token.normalized) token.content = std::string(to_nfc(token.content, buffer));
     tokens.push_back(std::move(token));
   }
   return AddedTokenFinder(std::move(tokens));
-}
-
-/// The character of a text, valid or not, that ends at `end` > 0; nothing if none does.
-std::optional<Utf8Character> character_before(std::string_view text, std::size_t end) {
-  for (std::size_t bytes = 1; bytes <= std::min<std::size_t>(end, 4); ++bytes) {
-    const std::string_view part = text.substr(end - bytes, bytes);
-    if ((static_cast<std::uint8_t>(part[0]) & 0xc0) == 0x80) continue;
-    const Utf8Piece piece = first_utf8_piece(part);
-    if (piece.kind != Utf8Piece::Kind::Character || piece.bytes != bytes) return {};
-    return decode_utf8(part.data());
-  }
-  return {};
-}
-
-/// The character that starts at `at`; nothing if none does, or its end is not there yet.
-std::optional<Utf8Character> character_at(std::string_view text, std::size_t at) {
-  const Utf8Piece piece = first_utf8_piece(text.substr(at));
-  if (piece.kind != Utf8Piece::Kind::Character) return {};
-  return decode_utf8(text.data() + at);
 }
 
 }  // namespace
@@ -168,31 +146,11 @@ std::optional<std::int32_t> BpeTokenizer::token_called(std::string_view text) co
 }
 
 bool BpeTokenizer::may_cut(std::string_view text, std::size_t at) const {
-  const auto before = character_before(text, at), after = character_at(text, at);
-  if (!before || !after) return false;
-  const std::uint8_t* properties = unicode_properties();
-  const std::uint8_t last = properties[before->code], next = properties[after->code];
-  if (((last & property::kChanges) | (next & property::kContinues)) != 0) return false;
-  if (!raw_tokens_.may_cut(text[at - 1], text[at]) ||
-      !normalized_tokens_.may_cut(text[at - 1], text[at])) {
-    return false;
-  }
-  // The rest of the text would get a blank that the whole does not have there.
-  if (json_.pre_tokenizer.prefix_space == PrefixSpace::BeforeText && after->code != ' ') {
-    return false;
-  }
-  const int last_class = last & property::kClass, next_class = next & property::kClass;
-  if (last_class == property::kLetter || last_class == property::kNumber) {
-    return next_class != last_class;  // a run of its class ends here, whatever follows
-  }
-  if (before->code != '\n' || next_class == property::kBlank || at < 2) return false;
-  // One line end between two characters that are not blanks is a pre-token, or ends one.
-  const auto earlier = character_before(text, at - 1);
-  return earlier && (properties[earlier->code] & property::kBlank) == 0;
+  return json_.pre_tokenizer.may_cut(text, at) && raw_tokens_.may_cut(text[at - 1], text[at]) &&
+         normalized_tokens_.may_cut(text[at - 1], text[at]);
 }
 
 std::size_t BpeTokenizer::safe_cut(std::string_view text) const {
-  if (json_.pre_tokenizer.pattern == PreTokenPattern::Whole) return 0;
   for (std::size_t at = text.size(); at-- > 1;) {
     if (may_cut(text, at)) return at;
   }

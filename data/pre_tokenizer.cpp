@@ -1,5 +1,6 @@
 #include "data/pre_tokenizer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "data/unicode.h"
@@ -145,6 +146,25 @@ class Matcher {
   const std::uint8_t* properties_;
 };
 
+/// The character of a text, valid or not, that ends at `end` > 0; nothing if none does.
+std::optional<Utf8Character> character_before(std::string_view text, std::size_t end) {
+  for (std::size_t bytes = 1; bytes <= std::min<std::size_t>(end, 4); ++bytes) {
+    const std::string_view part = text.substr(end - bytes, bytes);
+    if ((static_cast<std::uint8_t>(part[0]) & 0xc0) == 0x80) continue;
+    const Utf8Piece piece = first_utf8_piece(part);
+    if (piece.kind != Utf8Piece::Kind::Character || piece.bytes != bytes) return {};
+    return decode_utf8(part.data());
+  }
+  return {};
+}
+
+/// The character that starts at `at`; nothing if none does, or its end is not there yet.
+std::optional<Utf8Character> character_at(std::string_view text, std::size_t at) {
+  const Utf8Piece piece = first_utf8_piece(text.substr(at));
+  if (piece.kind != Utf8Piece::Kind::Character) return {};
+  return decode_utf8(text.data() + at);
+}
+
 }  // namespace
 
 std::optional<PreTokenPattern> pattern_called(std::string_view regex) {
@@ -173,6 +193,25 @@ std::size_t PreTokenizer::first(std::string_view text) const {
       return Matcher(text).llama3(1);
   }
   return text.size();
+}
+
+bool PreTokenizer::may_cut(std::string_view text, std::size_t at) const {
+  if (pattern == PreTokenPattern::Whole) return false;
+  const auto before = character_before(text, at), after = character_at(text, at);
+  if (!before || !after) return false;
+  const std::uint8_t* properties = unicode_properties();
+  const std::uint8_t last = properties[before->code], next = properties[after->code];
+  if ((last & property::kChanges) != 0 || (next & property::kContinues) != 0) return false;
+  // The second part would get a blank that the whole does not have there.
+  if (prefix_space == PrefixSpace::BeforeText && after->code != ' ') return false;
+  const int last_class = last & property::kClass, next_class = next & property::kClass;
+  if (last_class == property::kLetter || last_class == property::kNumber) {
+    return next_class != last_class;  // a run of its class ends here, whatever follows
+  }
+  if (before->code != '\n' || next_class == property::kBlank || at < 2) return false;
+  // One line end between two characters that are not blanks is a pre-token, or ends one.
+  const auto earlier = character_before(text, at - 1);
+  return earlier && (properties[earlier->code] & property::kBlank) == 0;
 }
 
 }  // namespace krait

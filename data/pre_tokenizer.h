@@ -34,6 +34,11 @@ struct PreTokenizer {
   /// Bytes of the first pre-token of a text that is valid UTF-8 and not empty. Every character is
   /// in one. Time proportional to the pre-token, and the run of blanks it starts with.
   std::size_t first(std::string_view text) const;
+  /// Whether a text, valid or not, may be cut at 0 < at < text.size(): both parts, whatever follows
+  /// the second, are normalised and cut up as in the whole. So it is between a letter or number and
+  /// a character of another class, and after a lone line end, unless NFC moves the characters
+  /// there.
+  bool may_cut(std::string_view text, std::size_t at) const;
 };
 
 }  // namespace krait

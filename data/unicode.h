@@ -24,7 +24,8 @@ inline constexpr std::uint8_t kClass = kLetter | kNumber | kBlank;
 /// at the first call.
 const std::uint8_t* unicode_properties();
 
-/// The NFC of a valid text: the text itself where that is it already, else a copy in `buffer`. Time
+/// The NFC of a valid text: the text itself where it has no character that NFC may touch, else a
+/// copy in `buffer`. Time
 /// n log n, memory of the longest run of characters that go together.
 std::string_view to_nfc(std::string_view text, std::string& buffer);
 

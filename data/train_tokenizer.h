@@ -1,0 +1,47 @@
+// Text to a tokenizer.json: trains a byte-level BPE tokenizer.
+#pragma once
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/build.h"
+
+namespace krait {
+
+/// Which published tokenizer the new one is like.
+enum class TokenizerStyle : std::uint8_t {
+  Gpt2,     // no normalisation, GPT-2's pattern; <|endoftext|> ends a document
+  GptNeox,  // NFC, GPT-2's pattern, and runs of 2 to 24 blanks as tokens; the same, <|padding|>
+  Llama3,   // Llama 3's pattern; <|begin_of_text|>, <|end_of_text|>
+};
+
+struct TrainTokenizerOptions {
+  std::vector<std::filesystem::path> inputs;  // see BuildOptions
+  std::string text_field = "text";            // of a JSONL object
+  TokenizerStyle style = TokenizerStyle::Gpt2;
+  std::int64_t vocab_size = 0;  // all tokens, the special ones and runs of blanks included
+  std::uint64_t min_frequency = 2;
+  /// Default: those of the style. They get the first ids.
+  std::optional<std::vector<std::string>> special_tokens;
+  /// Called now and then, on the calling thread: bytes read, then tokens found.
+  std::function<void(std::uint64_t bytes, std::uint64_t total)> reading;
+  std::function<void(std::int64_t tokens)> merging;
+};
+
+struct TrainedTokenizer {
+  std::string json;             // the tokenizer.json, which the `tokenizers` library loads too
+  std::int64_t vocab_size = 0;  // less than asked for when the text has no more frequent pairs
+  std::uint64_t documents = 0, bytes = 0, different_words = 0;
+  std::vector<SkippedFile> skipped;
+};
+
+/// The same text gives the same tokenizer, with any number of threads. See data/bpe_trainer.h for
+/// the rule and data/word_counts.h for the memory. Throws Usage, MissingInput, Io and BadData as
+/// build_token_sets does, and Usage for a vocabulary that is too small, or special tokens that are
+/// empty, named twice or not UTF-8.
+TrainedTokenizer train_tokenizer(const TrainTokenizerOptions& options);
+
+}  // namespace krait

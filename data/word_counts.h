@@ -1,0 +1,55 @@
+// How often each pre-token stands in a text: what a tokenizer is trained on.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "data/pre_tokenizer.h"
+
+namespace krait {
+
+struct WordCount {
+  std::string word;  // bytes
+  std::uint64_t count = 0;
+};
+
+/// Counts on all threads. Memory: the words that differ, 32 MiB of text, and a text that has no
+/// place to be cut. The same counts with any number of threads.
+class WordCounter {
+ public:
+  /// Pre-tokens with more bytes are no words and are left out.
+  static constexpr std::size_t kMaxWordBytes = std::size_t{1} << 14;
+
+  /// `nfc`: whether texts are normalised first.
+  WordCounter(const PreTokenizer& pre_tokenizer, bool nfc)
+      : pre_tokenizer_(pre_tokenizer), nfc_(nfc) {}
+
+  /// Adds a document, read as BpeTokenizer::encode reads it, but for added tokens and prefix_space.
+  void add(std::string_view text);
+  /// All words, by their bytes. The counter starts anew.
+  std::vector<WordCount> take();
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>()(text);
+    }
+  };
+  using Counts = std::unordered_map<std::string, std::uint64_t, Hash, std::equal_to<>>;
+
+  void add_piece(std::string_view piece);
+  void count_pieces();
+  void count(std::string_view text, Counts& counts) const;
+
+  PreTokenizer pre_tokenizer_;
+  bool nfc_;
+  std::vector<std::string> pieces_;  // that wait to be counted
+  std::size_t bytes_ = 0;            // in them
+  Counts counts_;
+};
+
+}  // namespace krait
