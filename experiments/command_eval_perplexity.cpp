@@ -71,6 +71,7 @@ std::int64_t default_length(const PerplexityCommand& o, const LoadedModel& loade
 
 PerplexityOptions perplexity_options(const PerplexityCommand& o, const LoadedModel& loaded) {
   PerplexityOptions result{.reset_at_documents = loaded.config.data.reset_at_documents,
+                           .prefix_token = loaded.tokenizer->prefix_token(),
                            .scoring = {.batch = o.batch}};
   PerplexityWindowing& w = result.windowing;
   w.protocol = o.protocol;
@@ -159,7 +160,11 @@ nlohmann::ordered_json report_json(const PerplexityCommand& o, const PerplexityO
   json["documents"] = document_policy(p);
   json["context_carried"] = o.protocol == PerplexityProtocol::Document;
   json["prefix_token"] = nullptr;
-  if (!p.windowing.drop_last) json["prefix_token"] = loaded.tokenizer->end_of_document();
+  if (o.protocol != PerplexityProtocol::Blocks) {
+    json["prefix_token"] = *p.prefix_token;
+  } else if (!o.drop_last) {
+    json["prefix_token"] = loaded.tokenizer->end_of_document();
+  }
   json["detokenizer"] = kDetokenizers[static_cast<std::size_t>(o.reading.detokenizer)];
   describe_eval_model(o.model, loaded, json);
   json["data"] = subject.path;

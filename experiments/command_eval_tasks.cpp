@@ -75,7 +75,7 @@ void run_tasks(const TasksCommand& o) {
   ordered_json report{
       {"tasks", ordered_json::array()},   {"protocol", "lm-eval"},
       {"protocol_version", kTaskVersion}, {"max_length", o.max_length},
-      {"target_delimiter", " "},          {"prefix_token", loaded.tokenizer->end_of_document()}};
+      {"target_delimiter", " "},          {"prefix_token", loaded.tokenizer->prefix_token()}};
   describe_eval_model(o.model, loaded, report);
   std::cout << eval_model_line(report);
   std::string samples;

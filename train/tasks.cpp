@@ -115,7 +115,7 @@ EncodedPair encode_pair(const Tokenizer& tokenizer, std::string_view context,
   const std::string whole = std::string(context) + std::string(continuation);
   EncodedPair pair{.continuation = tokenizer.encode(whole)};
   if (kept.empty()) {
-    pair.context = {tokenizer.end_of_document()};
+    pair.context = {tokenizer.prefix_token()};
   } else {
     pair.context = tokenizer.encode(kept);
     const std::size_t n = std::min(pair.context.size(), pair.continuation.size());

@@ -5,7 +5,9 @@
 #include <cmath>
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
+#include "core/file.h"
 #include "core/parallel.h"
 #include "tests/data/temporary_directory.h"
 #include "tests/device.h"
@@ -61,6 +63,23 @@ TEST(EncodePair, AnEmptyContextIsThePrefixToken) {
   EXPECT_EQ(encode_pair(t, " \n", "c").continuation, (Ids{256 + '\n', 'c'}));
   const NumberTokenizer numbers(19);
   EXPECT_EQ(encode_pair(numbers, "", " 3").context, Ids{18});
+}
+
+// Made with _encode_pair, and loglikelihood's case of an empty context, of lm-evaluation-harness
+// 0.4.13 over the original tokenizers library.
+TEST(EncodePair, GivesTheTokensOfTheHarness) {
+  const std::string tests = std::string(KRAIT_SOURCE_DIR) + "/tests/";
+  const auto tokenizer = make_tokenizer(tests + "golden/tokenizer.json");
+  const auto cases = nlohmann::json::parse(read_file(tests + "train/encode_pair_cases.json"));
+  EXPECT_GE(cases.size(), 90u);
+  for (const auto& c : cases) {
+    const auto context = c["context"].get<std::string>();
+    const auto continuation = c["continuation"].get<std::string>();
+    const EncodedPair pair = encode_pair(*tokenizer, context, continuation);
+    EXPECT_EQ(pair.context, c["context_ids"].get<Ids>()) << context << '|' << continuation;
+    EXPECT_EQ(pair.continuation, c["continuation_ids"].get<Ids>())
+        << context << '|' << continuation;
+  }
 }
 
 /// Questions about numbers, for the tiny model.
