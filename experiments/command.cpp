@@ -78,6 +78,13 @@ void add_precision_option(CLI::App& command, std::optional<Config::Train::Precis
                               }});
 }
 
+void add_tokenizer_option(CLI::App& command, std::string& path) {
+  command
+      .add_option("--tokenizer", path,
+                  "Instead of the model's own: a tokenizer.json, a directory with one, or byte")
+      ->type_name("FILE");
+}
+
 void add_json_option(CLI::App& command, std::string& path) {
   command.add_option("--json", path, "Also write all figures as one JSON object")
       ->type_name("FILE");

@@ -48,6 +48,8 @@ void add_choice_option(CLI::App& command, const ChoiceOption& option);
 void add_device_option(CLI::App& command, Config::Run::Device& device);
 /// The arithmetic of a trained model; without the option (auto) `precision` stays empty.
 void add_precision_option(CLI::App& command, std::optional<Config::Train::Precision>& precision);
+/// LoadModelOptions::tokenizer.
+void add_tokenizer_option(CLI::App& command, std::string& path);
 void add_json_option(CLI::App& command, std::string& path);
 void add_seed_option(CLI::App& command, std::uint64_t& seed, const std::string& of_what);
 void add_weights_option(CLI::App& command, CheckpointWeights& weights);

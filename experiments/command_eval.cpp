@@ -8,9 +8,12 @@
 namespace krait {
 
 void add_eval_model_options(CLI::App& command, EvalModelOptions& options) {
-  command.add_option("--model", options.model, "A checkpoint, or a run, whose newest one is taken")
+  command
+      .add_option("--model", options.model,
+                  "A checkpoint, a run, whose newest one is taken, or a Hugging Face directory")
       ->type_name("DIR")
       ->required();
+  add_tokenizer_option(command, options.tokenizer);
   add_weights_option(command, options.weights);
   add_threads_option(command, options.threads);
   add_device_option(command, options.device);
@@ -20,7 +23,9 @@ void add_eval_model_options(CLI::App& command, EvalModelOptions& options) {
 LoadedModel load_eval_model(const EvalModelOptions& o) {
   use_threads(o.threads);
   const Device device = resolve_device(o.device, o.precision);
-  return load_model(o.model, {.weights = o.weights, .precision = o.precision, .device = device});
+  return load_model(
+      o.model,
+      {.weights = o.weights, .precision = o.precision, .device = device, .tokenizer = o.tokenizer});
 }
 
 void describe_eval_model(const EvalModelOptions& o, const LoadedModel& loaded,

@@ -14,7 +14,7 @@ namespace krait {
 
 /// The model and how to compute with it.
 struct EvalModelOptions {
-  std::string model;
+  std::string model, tokenizer;
   CheckpointWeights weights = CheckpointWeights::Trained;
   Config::Run::Device device = Config::Run::Device::Auto;
   std::optional<Config::Train::Precision> precision;

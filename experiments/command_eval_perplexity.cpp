@@ -270,8 +270,8 @@ void add_window_options(CLI::App& command, const std::shared_ptr<PerplexityComma
        .set = [o](std::size_t i) { o->protocol = static_cast<PerplexityProtocol>(i); }});
   command
       .add_option("--max-length", o->max_length,
-                  "Tokens of a window; default: the length in training (document, where windows "
-                  "make no difference: as fills a GPU)")
+                  "Tokens of a window; default: the length in training, 2048 for a published "
+                  "model (document, where windows make no difference: as fills a GPU)")
       ->type_name("N")
       ->check(CLI::PositiveNumber);
   command

@@ -29,13 +29,6 @@ struct ModelOptions {
   HuggingFaceExport format;
 };
 
-void add_tokenizer_option(CLI::App& command, std::string& path) {
-  command
-      .add_option("--tokenizer", path,
-                  "Instead of the model's own: a tokenizer.json, a directory with one, or byte")
-      ->type_name("FILE");
-}
-
 void import(const ModelOptions& o) {
   const std::filesystem::path checkpoint = import_hugging_face(o.from, o.out, o.tokenizer);
   const ModelInfo info = model_info(checkpoint);

@@ -28,8 +28,9 @@ struct EvaluationText {
   TextStatistics statistics;
 };
 
-/// Reads a text file, one document, or a .jsonl file, a document a line (data/text_source.h); each
-/// is cut into articles if so wanted. Documents without a character are left out.
+/// Reads a text file, one document, or a .jsonl file, a document a line, either of them compressed
+/// or not (data/text_documents.h); each document is cut into articles if so wanted. Documents
+/// without a character are left out.
 ///
 /// Throws MissingInput, Io, and BadData when there is no text in it.
 EvaluationText read_evaluation_text(const std::filesystem::path& path, const Tokenizer& tokenizer,

@@ -12,6 +12,7 @@
 #include "core/hash.h"
 #include "tests/experiments/run_binary.h"
 #include "tests/experiments/small_run.h"
+#include "tests/train/golden_models.h"
 #include "train/load_model.h"
 #include "train/perplexity.h"
 
@@ -95,6 +96,30 @@ TEST_F(EvalPerplexity, ASetOfOneDocumentScoresAsItsText) {
     for (auto* r : {&text, &set}) r->erase("data"), r->erase("data_sha256");
     EXPECT_EQ(text, set);
   }
+}
+
+TEST_F(EvalPerplexity, APublishedModelTakesATokenizerAndGivesTheGoldenFigures) {
+  const auto models = golden_models_with("perplexity.json");
+  ASSERT_FALSE(models.empty());
+  const std::string model = models.front().string();
+  const auto golden = nlohmann::json::parse(read_file(model + "/perplexity.json"));
+  std::ofstream(run_.file("golden.txt"), std::ios::binary) << golden["text"].get<std::string>();
+  const auto& expected = golden["rolling"];
+  const BinaryResult result = run_krait(
+      {"eval", "perplexity", "--model", model, "--tokenizer",
+       golden_file("tokenizer.json").string(), "--text", run_.file("golden.txt"), "--protocol",
+       "lm-eval", "--max-length", std::to_string(expected["max_length"].get<int>()), "--device",
+       "cpu", "--precision", "f32", "--json", run_.file("golden.json")});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const auto r = nlohmann::json::parse(read_file(run_.file("golden.json")));
+  for (const char* key : {"n_tokens", "n_words", "n_bytes"}) EXPECT_EQ(r[key], golden[key]) << key;
+  for (const char* key : {"loglikelihood", "token_perplexity", "word_perplexity", "byte_perplexity",
+                          "bits_per_byte"}) {
+    const double want = expected[key].get<double>();
+    EXPECT_NEAR(r[key].get<double>(), want, 1e-4 * std::abs(want)) << key;
+  }
+  EXPECT_EQ(r["prefix_token"], golden["eos_id"]);
+  EXPECT_EQ(r["tokenizer"]["sha256"], sha256_hex(read_file(golden_file("tokenizer.json"))));
 }
 
 TEST_F(EvalPerplexity, WindowsAreThoseAskedFor) {
