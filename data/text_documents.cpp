@@ -1,7 +1,8 @@
 #include "data/text_documents.h"
 
 #include <algorithm>
-#include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "core/error.h"
 #include "data/json_text.h"
@@ -10,44 +11,66 @@
 namespace krait {
 namespace {
 
+/// The parts of a document, put together again; without a copy where they lie in one map.
+class Joined {
+ public:
+  void add(const TextPiece& piece) {
+    if (text_.empty()) {
+      text_ = piece.text, holder_ = piece.holder;
+    } else if (holder_ == piece.holder && text_.data() + text_.size() == piece.text.data()) {
+      text_ = {text_.data(), text_.size() + piece.text.size()};
+    } else {
+      if (own_.empty()) own_ = text_;
+      own_ += piece.text;
+      text_ = own_;
+      holder_.reset();
+    }
+  }
+  std::string_view text() const { return text_; }
+
+ private:
+  std::string_view text_;
+  std::shared_ptr<const void> holder_;
+  std::string own_;
+};
+
 void visit_lines(const TextPiece& piece, const TextSource& source, const std::string& text_field,
-                 const std::function<void(std::string_view text)>& visit) {
+                 const VisitDocument& visit) {
   std::string_view rest = piece.text;
   for (std::uint64_t line = piece.begin.line + 1; !rest.empty(); ++line) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    const std::string_view text = rest.substr(0, end);
-    if (!is_blank_line(text)) {
-      visit(json_text_field(text, text_field, str(source.path.string(), ":", line)));
-    }
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+    const std::string_view text = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(text.size() + 1, rest.size()));
+    if (is_blank_line(text)) continue;
+    visit(json_text_field(text, text_field, str(source.path.string(), ":", line)),
+          piece.input_bytes);
   }
 }
 
 }  // namespace
 
-void visit_documents(const TextSource& source, const std::string& text_field,
-                     const std::function<void(std::string_view text)>& visit) {
+std::optional<std::string> visit_documents(const TextSource& source, const std::string& text_field,
+                                           const VisitDocument& visit) {
   const std::vector<TextSource> sources{source};
-  const ByteTokenizer anywhere;  // pieces are put together again, so any cut will do
+  const ByteTokenizer anywhere;  // parts are put together again, so any cut will do
   TextReader reader(sources, anywhere, {}, {});
-  std::string text;
+  Joined document;
   while (const auto piece = reader.next()) {
     switch (piece->kind) {
       case TextPiece::Kind::Lines:
         visit_lines(*piece, source, text_field, visit);
         break;
       case TextPiece::Kind::Part:
-        text += piece->text;
+        document.add(*piece);
         break;
       case TextPiece::Kind::LastPart:
-        text += piece->text;
-        visit(text);
+        document.add(*piece);
+        visit(document.text(), piece->input_bytes);
         break;
       case TextPiece::Kind::Skipped:
-        throw Error(ErrorKind::BadData, str("'", source.path.string(), "' is no text (",
-                                            piece->reason, "); give a text or JSONL file."));
+        return piece->reason;
     }
   }
+  return std::nullopt;
 }
 
 }  // namespace krait

@@ -1,6 +1,8 @@
 // The documents of one file as text, whole.
 #pragma once
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -8,13 +10,18 @@
 
 namespace krait {
 
-/// Calls visit(text) for every document of a file, in order: the file, or the string `text_field`
-/// of each of its lines of JSON, empty ones too; compressed ones as well. The text lives during the
-/// call, and takes the memory of a document. Building token sets does not (data/text_reader.h).
+/// Gets the text of a document, which lives during the call, and how many bytes of the file, as it
+/// lies on the disk, have been read.
+using VisitDocument = std::function<void(std::string_view text, std::uint64_t bytes)>;
+
+/// Visits every document of a file, in order: the file, or the string `text_field` of each of its
+/// lines of JSON, empty ones too. Files that are not compressed are memory-mapped; any other takes
+/// the memory of a document. (Building token sets does not: data/text_reader.h.) Returns why the
+/// file was left out, if it is empty or binary.
 ///
-/// Throws MissingInput, Io, and BadData for a malformed line ("file:line: ..."), damaged
-/// compression, and a file that is empty or binary.
-void visit_documents(const TextSource& source, const std::string& text_field,
-                     const std::function<void(std::string_view text)>& visit);
+/// Throws MissingInput, Io, and BadData for a malformed line ("file:line: ...") and damaged
+/// compression.
+std::optional<std::string> visit_documents(const TextSource& source, const std::string& text_field,
+                                           const VisitDocument& visit);
 
 }  // namespace krait

@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "data/bpe_trainer.h"
-#include "data/text_source.h"
+#include "data/text_documents.h"
 #include "data/utf8.h"
 #include "data/word_counts.h"
 
@@ -94,7 +94,7 @@ Json model_json(const TrainedBpe& bpe, bool ignore_merges) {
 }
 
 /// The file, and the size of the vocabulary with what is added to the trained one.
-TrainedTokenizer write_tokenizer(const TrainedBpe& bpe, const Style& style) {
+void write_tokenizer(const TrainedBpe& bpe, const Style& style, TrainedTokenizer& result) {
   auto next = static_cast<std::int64_t>(bpe.tokens.size());
   Json added = Json::array();
   for (std::size_t i = 0; i < style.special_tokens.size(); ++i) {
@@ -112,7 +112,8 @@ TrainedTokenizer write_tokenizer(const TrainedBpe& bpe, const Style& style) {
                   {"post_processor", nullptr},
                   {"decoder", byte_level(true)},
                   {"model", model_json(bpe, style.ignore_merges)}};
-  return {.json = json.dump(2) + "\n", .vocab_size = next};
+  result.json = json.dump(2) + "\n";
+  result.vocab_size = next;
 }
 
 }  // namespace
@@ -123,29 +124,32 @@ TrainedTokenizer train_tokenizer(const TrainTokenizerOptions& options) {
   if (options.special_tokens) style.special_tokens = *options.special_tokens;
   check_special_tokens(style.special_tokens);
 
-  const TextSources sources = find_text_sources(options.inputs, options.text_field);
-  KRAIT_CHECK(BadData, sources.documents > 0, "there is no text in '",
-              options.inputs.front().string(), "'; check the input.");
+  const std::vector<TextSource> sources = find_text_sources(options.inputs);
+  std::uint64_t total = 0;
+  for (const TextSource& source : sources) total += source.bytes;
+  TrainedTokenizer result;
   WordCounter counter({.pattern = style.pattern}, style.nfc);
-  std::uint64_t done = 0;
-  for (const TextSource& source : sources.files) {
-    visit_documents(source, options.text_field, [&](std::string_view text, std::uint64_t bytes) {
-      counter.add(text);
-      done += bytes;
-      if (options.reading) options.reading(done, sources.bytes);
-    });
+  for (const TextSource& source : sources) {
+    const auto skipped = visit_documents(source, options.text_field,
+                                         [&](std::string_view text, std::uint64_t bytes) {
+                                           if (!text.empty()) ++result.documents;
+                                           counter.add(text);
+                                           if (options.reading)
+                                             options.reading(result.bytes + bytes, total);
+                                         });
+    if (skipped) result.skipped.push_back({source.path, *skipped});
+    result.bytes += source.bytes;
   }
+  KRAIT_CHECK(BadData, result.documents > 0, "there is no text in '",
+              options.inputs.front().string(), "'; check the input.");
   const std::vector<WordCount> words = counter.take();
   const int runs = style.runs_of_blanks ? kLongestRun - kShortestRun + 1 : 0;
   const TrainedBpe bpe = train_bpe(words, {.vocab_size = options.vocab_size - runs,
                                            .min_frequency = options.min_frequency,
                                            .special_tokens = style.special_tokens,
                                            .progress = options.merging});
-  TrainedTokenizer result = write_tokenizer(bpe, style);
-  result.documents = sources.documents;
-  result.bytes = sources.bytes;
   result.different_words = words.size();
-  result.skipped = sources.skipped;
+  write_tokenizer(bpe, style, result);
   return result;
 }
 

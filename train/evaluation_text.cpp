@@ -24,10 +24,13 @@ EvaluationText read_evaluation_text(const std::filesystem::path& path, const Tok
                             ? tokenizer.encode(detokenize_wikitext(document))
                             : tokenizer.encode(document));
   };
-  visit_documents(sources.front(), options.text_field, [&](std::string_view document) {
-    if (!options.articles) return add(document);
-    for (const std::string_view article : wikitext_articles(document)) add(article);
-  });
+  const auto skipped = visit_documents(
+      sources.front(), options.text_field, [&](std::string_view document, std::uint64_t) {
+        if (!options.articles) return add(document);
+        for (const std::string_view article : wikitext_articles(document)) add(article);
+      });
+  KRAIT_CHECK(BadData, !skipped, "'", path.string(), "' is no text (", skipped.value_or(""),
+              "); give a text or JSONL file.");
   KRAIT_CHECK(BadData, !documents.empty(), "'", path.string(),
               "' is empty; give a file with text.");
   text.corpus = corpus_of_documents(std::move(documents), tokenizer.end_of_document());

@@ -1,6 +1,7 @@
 #include "data/text_documents.h"
 
 #include <fstream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,10 +19,14 @@ class TextDocuments : public ::testing::Test {
   std::vector<std::string> documents(const std::string& name, const std::string& contents) {
     std::ofstream(directory_.path() / name, std::ios::binary) << contents;
     std::vector<std::string> found;
-    visit_documents(find_text_sources({directory_.path() / name}).at(0), "text",
-                    [&](std::string_view text) { found.emplace_back(text); });
+    skipped_ = visit_documents(find_text_sources({directory_.path() / name}).at(0), "text",
+                               [&](std::string_view text, std::uint64_t bytes) {
+                                 found.emplace_back(text);
+                                 EXPECT_LE(bytes, contents.size());
+                               });
     return found;
   }
+  std::optional<std::string> skipped_;
   TemporaryDirectory directory_;
 };
 
@@ -40,10 +45,14 @@ TEST_F(TextDocuments, EachLineOfJsonIsOne) {
                [&] { documents("b.jsonl", "{\"text\": \"a\"}\n{\"text\": 3}\n"); });
 }
 
-TEST_F(TextDocuments, WhatIsNoTextIsAnError) {
-  expect_error(ErrorKind::BadData, {"empty"}, [&] { documents("empty.txt", ""); });
-  expect_error(ErrorKind::BadData, {"binary"},
-               [&] { documents("binary.txt", std::string("a\0b", 3)); });
+TEST_F(TextDocuments, WhatIsNoTextIsLeftOutAndSaysWhy) {
+  EXPECT_TRUE(documents("empty.txt", "").empty());
+  EXPECT_TRUE(skipped_);
+  EXPECT_TRUE(documents("binary.txt", std::string("a\0b", 3)).empty());
+  ASSERT_TRUE(skipped_);
+  EXPECT_NE(skipped_->find("binary"), std::string::npos) << *skipped_;
+  documents("text.txt", "a");
+  EXPECT_FALSE(skipped_);
 }
 
 }  // namespace
