@@ -5,8 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "data/bpe_tokenizer.h"
 #include "data/bpe_trainer.h"
-#include "data/text_documents.h"
+#include "data/text_encoder.h"
+#include "data/text_source.h"
 #include "data/utf8.h"
 #include "data/word_counts.h"
 
@@ -116,6 +118,68 @@ void write_tokenizer(const TrainedBpe& bpe, const Style& style, TrainedTokenizer
   result.vocab_size = next;
 }
 
+/// Knows where a text may be cut, without a vocabulary.
+BpeTokenizer cutter_of(const Style& style) {
+  const TrainedBpe bytes = train_bpe({}, {.vocab_size = 256});
+  const Style bare{.nfc = style.nfc, .pattern = style.pattern};
+  return BpeTokenizer(write_tokenizer(bytes, bare).json, "a tokenizer of bytes", {});
+}
+
+/// Counts the words of all documents.
+class Reading {
+ public:
+  Reading(const TrainTokenizerOptions& options, const Style& style)
+      : options_(options),
+        sources_(find_text_sources(options.inputs)),
+        cutter_(cutter_of(style)),
+        counter_({.pattern = style.pattern}, style.nfc) {}
+
+  std::vector<WordCount> run(TrainedTokenizer& report) {
+    for (const TextSource& source : sources_) report.input_bytes += source.bytes;
+    TextReader reader(sources_, cutter_, {.max_line_bytes = options_.max_line_bytes}, {});
+    while (const auto piece = reader.next()) {
+      add(*piece, report);
+      if (options_.reading) options_.reading(piece->input_bytes, report.input_bytes);
+    }
+    KRAIT_CHECK(BadData, report.documents > 0, "there is no text in '",
+                options_.inputs.front().string(), "'; check the input.");
+    std::vector<WordCount> words = counter_.take();
+    report.different_words = words.size();
+    return words;
+  }
+
+ private:
+  void add(const TextPiece& piece, TrainedTokenizer& report) {
+    const TextSource& source = sources_[piece.begin.file];
+    const auto end_document = [&] {
+      counter_.end_document();
+      ++report.documents;
+    };
+    switch (piece.kind) {
+      case TextPiece::Kind::Lines:
+        return visit_lines(piece, source, options_.text_field,
+                           [&](const std::string& text, const TextPosition&) {
+                             if (text.empty()) return;
+                             counter_.add(text);
+                             end_document();
+                           });
+      case TextPiece::Kind::Part:
+        return counter_.add(piece.text);
+      case TextPiece::Kind::LastPart:
+        counter_.add(piece.text);
+        return end_document();
+      case TextPiece::Kind::Skipped:
+        counter_.drop_document();
+        report.skipped.push_back({source.path, piece.reason});
+    }
+  }
+
+  const TrainTokenizerOptions& options_;
+  std::vector<TextSource> sources_;
+  BpeTokenizer cutter_;
+  WordCounter counter_;
+};
+
 }  // namespace
 
 TrainedTokenizer train_tokenizer(const TrainTokenizerOptions& options) {
@@ -123,34 +187,17 @@ TrainedTokenizer train_tokenizer(const TrainTokenizerOptions& options) {
   Style style = style_of(options.style);
   if (options.special_tokens) style.special_tokens = *options.special_tokens;
   check_special_tokens(style.special_tokens);
-
-  const std::vector<TextSource> sources = find_text_sources(options.inputs);
-  std::uint64_t total = 0;
-  for (const TextSource& source : sources) total += source.bytes;
-  TrainedTokenizer result;
-  WordCounter counter({.pattern = style.pattern}, style.nfc);
-  for (const TextSource& source : sources) {
-    const auto skipped = visit_documents(source, options.text_field,
-                                         [&](std::string_view text, std::uint64_t bytes) {
-                                           if (!text.empty()) ++result.documents;
-                                           counter.add(text);
-                                           if (options.reading)
-                                             options.reading(result.bytes + bytes, total);
-                                         });
-    if (skipped) result.skipped.push_back({source.path, *skipped});
-    result.bytes += source.bytes;
-  }
-  KRAIT_CHECK(BadData, result.documents > 0, "there is no text in '",
-              options.inputs.front().string(), "'; check the input.");
-  const std::vector<WordCount> words = counter.take();
+  TrainedTokenizer report;
+  const std::vector<WordCount> words = Reading(options, style).run(report);
   const int runs = style.runs_of_blanks ? kLongestRun - kShortestRun + 1 : 0;
   const TrainedBpe bpe = train_bpe(words, {.vocab_size = options.vocab_size - runs,
                                            .min_frequency = options.min_frequency,
                                            .special_tokens = style.special_tokens,
                                            .progress = options.merging});
-  result.different_words = words.size();
-  write_tokenizer(bpe, style, result);
-  return result;
+  TrainedTokenizer written = write_tokenizer(bpe, style);
+  report.json = std::move(written.json);
+  report.vocab_size = written.vocab_size;
+  return report;
 }
 
 }  // namespace krait

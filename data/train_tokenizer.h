@@ -21,6 +21,8 @@ enum class TokenizerStyle : std::uint8_t {
 struct TrainTokenizerOptions {
   std::vector<std::filesystem::path> inputs;  // see BuildOptions
   std::string text_field = "text";            // of a JSONL object
+  /// The longest JSONL line, and the longest stretch of a text that has no place to cut.
+  std::uint64_t max_line_bytes = std::uint64_t{1} << 27;
   TokenizerStyle style = TokenizerStyle::Gpt2;
   std::int64_t vocab_size = 0;  // all tokens, the special ones and runs of blanks included
   std::uint64_t min_frequency = 2;
@@ -34,7 +36,8 @@ struct TrainTokenizerOptions {
 struct TrainedTokenizer {
   std::string json;             // the tokenizer.json, which the `tokenizers` library loads too
   std::int64_t vocab_size = 0;  // less than asked for when the text has no more frequent pairs
-  std::uint64_t documents = 0, bytes = 0, different_words = 0;
+  std::uint64_t documents = 0, different_words = 0;
+  std::uint64_t input_bytes = 0;  // of the files as they lie on the disk
   std::vector<SkippedFile> skipped;
 };
 

@@ -12,6 +12,11 @@ namespace {
 constexpr std::size_t kPieceBytes = std::size_t{1} << 20;
 constexpr std::size_t kBatchBytes = std::size_t{32} << 20;
 
+template <class Counts>
+void add_counts(const Counts& more, Counts& counts) {
+  for (const auto& [word, count] : more) counts[word] += count;
+}
+
 }  // namespace
 
 void WordCounter::add(std::string_view text) {
@@ -54,22 +59,42 @@ void WordCounter::count(std::string_view text, Counts& counts) const {
   }
 }
 
-void WordCounter::count_pieces() {
-  const auto size = static_cast<std::int64_t>(pieces_.size());
+void WordCounter::count_pieces(std::size_t first, std::size_t last, Counts& counts) const {
+  const auto size = static_cast<std::int64_t>(last - first);
   const std::int64_t grain = std::max<std::int64_t>(1, size / (4 * thread_count()));
   std::vector<Counts> parts(static_cast<std::size_t>((size + grain - 1) / grain));
   parallel_for(size, grain, [&](std::int64_t begin, std::int64_t end) {
     Counts& part = parts[static_cast<std::size_t>(begin / grain)];
-    for (std::int64_t i = begin; i < end; ++i) count(pieces_[static_cast<std::size_t>(i)], part);
+    for (std::int64_t i = begin; i < end; ++i) {
+      count(pieces_[first + static_cast<std::size_t>(i)], part);
+    }
   });
-  for (const Counts& part : parts) {
-    for (const auto& [word, count] : part) counts_[word] += count;
-  }
+  for (const Counts& part : parts) add_counts(part, counts);
+}
+
+void WordCounter::count_pieces() {
+  count_pieces(0, complete_, counts_);
+  count_pieces(complete_, pieces_.size(), open_);
   pieces_.clear();
-  bytes_ = 0;
+  bytes_ = complete_ = 0;
+}
+
+void WordCounter::end_document() {
+  complete_ = pieces_.size();
+  add_counts(open_, counts_);
+  open_.clear();
+}
+
+void WordCounter::drop_document() {
+  while (pieces_.size() > complete_) {
+    bytes_ -= pieces_.back().size();
+    pieces_.pop_back();
+  }
+  open_.clear();
 }
 
 std::vector<WordCount> WordCounter::take() {
+  drop_document();
   count_pieces();
   std::vector<WordCount> words;
   words.reserve(counts_.size());

@@ -27,9 +27,13 @@ class WordCounter {
   WordCounter(const PreTokenizer& pre_tokenizer, bool nfc)
       : pre_tokenizer_(pre_tokenizer), nfc_(nfc) {}
 
-  /// Adds a document, read as BpeTokenizer::encode reads it, but for added tokens and prefix_space.
+  /// Adds a document, or a part of one that was cut where PreTokenizer::may_cut allows it. It is
+  /// read as BpeTokenizer::encode reads it, but for added tokens and prefix_space.
   void add(std::string_view text);
-  /// All words, by their bytes. The counter starts anew.
+  /// The document is complete; or it does not count, with all its parts.
+  void end_document();
+  void drop_document();
+  /// All words of the documents, by their bytes. The counter starts anew.
   std::vector<WordCount> take();
 
  private:
@@ -43,13 +47,16 @@ class WordCounter {
 
   void add_piece(std::string_view piece);
   void count_pieces();
+  void count_pieces(std::size_t first, std::size_t last, Counts& counts) const;
   void count(std::string_view text, Counts& counts) const;
 
   PreTokenizer pre_tokenizer_;
   bool nfc_;
   std::vector<std::string> pieces_;  // that wait to be counted
   std::size_t bytes_ = 0;            // in them
-  Counts counts_;
+  std::size_t complete_ = 0;         // pieces of complete documents
+  Counts counts_;                    // of complete documents
+  Counts open_;                      // of the one that is not
 };
 
 }  // namespace krait

@@ -16,7 +16,7 @@
 #include "core/error.h"
 #include "core/file.h"
 #include "core/hash.h"
-#include "data/encode_pieces.h"
+#include "data/text_encoder.h"
 #include "data/tokenizer.h"
 #include "data/train_tokenizer.h"
 #include "experiments/command.h"
@@ -39,6 +39,7 @@ struct TrainCommand {
   TrainTokenizerOptions options;
   std::vector<std::string> inputs, special_tokens;
   std::string output, json;
+  std::uint64_t max_line_mib = 128;
   int threads = 0;
 };
 
@@ -62,9 +63,9 @@ class IdWriter {
   std::string text_;
 };
 
-void encode_text(const Tokenizer& tokenizer, std::string_view text) {
+void print_ids(const Tokenizer& tokenizer, std::string_view text) {
   IdWriter writer;
-  encode_pieces(tokenizer, text, [&](auto ids, std::size_t) { writer.write(ids); });
+  encode_text_in_parallel(text, tokenizer, [&](auto ids) { writer.write(ids); });
   writer.finish();
 }
 
@@ -88,15 +89,15 @@ void visit_lines(const std::string& file, Visit&& visit) {
 void run_encode(const ConvertCommand& command) {
   const auto tokenizer = make_tokenizer(command.tokenizer);
   if (command.lines) {
-    return visit_lines(
-        command.file, [&](std::string_view line, std::uint64_t) { encode_text(*tokenizer, line); });
+    return visit_lines(command.file,
+                       [&](std::string_view line, std::uint64_t) { print_ids(*tokenizer, line); });
   }
   if (command.file == kStandardInput) {
     const std::string text(std::istreambuf_iterator<char>(std::cin), {});
-    return encode_text(*tokenizer, text);
+    return print_ids(*tokenizer, text);
   }
   const MappedFile map(command.file);
-  encode_text(*tokenizer, {reinterpret_cast<const char*>(map.bytes().data()), map.size()});
+  print_ids(*tokenizer, {reinterpret_cast<const char*>(map.bytes().data()), map.size()});
 }
 
 /// Ids with brackets, commas and blanks around them.
@@ -134,6 +135,7 @@ void run_decode(const ConvertCommand& command) {
 void run_train(TrainCommand& command) {
   use_threads(command.threads);
   TrainTokenizerOptions& options = command.options;
+  options.max_line_bytes = command.max_line_mib << 20;
   options.inputs.assign(command.inputs.begin(), command.inputs.end());
   if (!command.special_tokens.empty()) options.special_tokens = command.special_tokens;
   std::optional<Progress> reading, merging;
@@ -161,8 +163,8 @@ void run_train(TrainCommand& command) {
   }
   write_file_atomic(command.output, trained.json);
   std::cout << fmt::format("{}: {} tokens from {} documents, {} bytes, {} different words\n",
-                           command.output, trained.vocab_size, trained.documents, trained.bytes,
-                           trained.different_words);
+                           command.output, trained.vocab_size, trained.documents,
+                           trained.input_bytes, trained.different_words);
   if (trained.vocab_size < options.vocab_size) {
     std::cerr << "The vocabulary is smaller than asked for: no more pairs are frequent enough.\n";
   }
@@ -170,7 +172,7 @@ void run_train(TrainCommand& command) {
                             {"sha256", sha256_hex(trained.json)},
                             {"vocab_size", trained.vocab_size},
                             {"documents", trained.documents},
-                            {"bytes", trained.bytes},
+                            {"input_bytes", trained.input_bytes},
                             {"different_words", trained.different_words},
                             {"seconds", seconds.count()}});
 }
@@ -216,6 +218,12 @@ void add_train(CLI::App& data) {
       ->capture_default_str();
   train->add_option("--text-field", options.text_field, "Field of a JSONL object with the text")
       ->type_name("NAME")
+      ->capture_default_str();
+  train
+      ->add_option("--max-line-mib", command->max_line_mib,
+                   "Refuse lines, and stretches of text without a place to cut, that are longer")
+      ->type_name("MIB")
+      ->check(CLI::Range(1, 1 << 20), "")
       ->capture_default_str();
   add_threads_option(*train, command->threads);
   add_json_option(*train, command->json);

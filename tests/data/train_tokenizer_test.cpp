@@ -67,7 +67,9 @@ TEST(WordCounter, CountsTheSameInPiecesAndOnAnyNumberOfThreads) {
     set_thread_count(threads);
     WordCounter counter({}, true);
     counter.add(text);
+    counter.end_document();
     counter.add("of a");
+    counter.end_document();
     set_thread_count(before);
     return counter.take();
   };
@@ -85,10 +87,28 @@ TEST(WordCounter, CountsTheSameInPiecesAndOnAnyNumberOfThreads) {
 TEST(WordCounter, WhatIsTooLongForAWordIsLeftOut) {
   WordCounter counter({}, false);
   counter.add(std::string(3 << 20, 'a') + " b");
+  counter.end_document();
   const auto words = counter.take();
   ASSERT_EQ(words.size(), 1u);
   EXPECT_EQ(words[0].word, " b");
   EXPECT_TRUE(counter.take().empty());
+}
+
+TEST(WordCounter, ADocumentThatIsDroppedDoesNotCount) {
+  WordCounter counter({}, false);
+  counter.add("kept");
+  counter.end_document();
+  std::string large;
+  while (large.size() < (std::size_t{40} << 20)) large += "dropped words\n";
+  counter.add(large);  // more than is held back
+  counter.drop_document();
+  counter.add(" too");
+  counter.end_document();
+  counter.add("never ended");
+  const auto words = counter.take();
+  ASSERT_EQ(words.size(), 2u);
+  EXPECT_EQ(words[0].word, " too");
+  EXPECT_EQ(words[1].word, "kept");
 }
 
 class TrainTokenizer : public ::testing::Test {
@@ -154,6 +174,12 @@ TEST_F(TrainTokenizer, ReadsTheInputsOfABuild) {
   const TrainedTokenizer trained = train_tokenizer(options_);
   EXPECT_EQ(trained.documents, 2u);
   EXPECT_EQ(trained.vocab_size, 259);  // xy, xyxy
+  write_file_atomic(directory_ / "c.txt", std::string("abab\0ab", 7));
+  options_.inputs.push_back(directory_ / "c.txt");
+  const TrainedTokenizer same = train_tokenizer(options_);
+  EXPECT_EQ(same.json, trained.json);
+  ASSERT_EQ(same.skipped.size(), 1u);
+  EXPECT_NE(same.skipped[0].reason.find("binary"), std::string::npos);
   options_.inputs = {directory_ / "none"};
   expect_error(ErrorKind::MissingInput, {"none"}, [&] { train_tokenizer(options_); });
   options_.inputs = {};
