@@ -1,11 +1,9 @@
 #include "data/text_documents.h"
 
-#include <algorithm>
 #include <memory>
 #include <vector>
 
-#include "core/error.h"
-#include "data/json_text.h"
+#include "data/text_encoder.h"
 #include "data/text_reader.h"
 
 namespace krait {
@@ -34,18 +32,6 @@ class Joined {
   std::string own_;
 };
 
-void visit_lines(const TextPiece& piece, const TextSource& source, const std::string& text_field,
-                 const VisitDocument& visit) {
-  std::string_view rest = piece.text;
-  for (std::uint64_t line = piece.begin.line + 1; !rest.empty(); ++line) {
-    const std::string_view text = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(text.size() + 1, rest.size()));
-    if (is_blank_line(text)) continue;
-    visit(json_text_field(text, text_field, str(source.path.string(), ":", line)),
-          piece.input_bytes);
-  }
-}
-
 }  // namespace
 
 std::optional<std::string> visit_documents(const TextSource& source, const std::string& text_field,
@@ -57,7 +43,9 @@ std::optional<std::string> visit_documents(const TextSource& source, const std::
   while (const auto piece = reader.next()) {
     switch (piece->kind) {
       case TextPiece::Kind::Lines:
-        visit_lines(*piece, source, text_field, visit);
+        visit_lines(*piece, source, text_field, [&](const std::string& text, const TextPosition&) {
+          visit(text, piece->input_bytes);
+        });
         break;
       case TextPiece::Kind::Part:
         document.add(*piece);

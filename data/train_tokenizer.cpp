@@ -96,7 +96,7 @@ Json model_json(const TrainedBpe& bpe, bool ignore_merges) {
 }
 
 /// The file, and the size of the vocabulary with what is added to the trained one.
-void write_tokenizer(const TrainedBpe& bpe, const Style& style, TrainedTokenizer& result) {
+TrainedTokenizer write_tokenizer(const TrainedBpe& bpe, const Style& style) {
   auto next = static_cast<std::int64_t>(bpe.tokens.size());
   Json added = Json::array();
   for (std::size_t i = 0; i < style.special_tokens.size(); ++i) {
@@ -114,8 +114,7 @@ void write_tokenizer(const TrainedBpe& bpe, const Style& style, TrainedTokenizer
                   {"post_processor", nullptr},
                   {"decoder", byte_level(true)},
                   {"model", model_json(bpe, style.ignore_merges)}};
-  result.json = json.dump(2) + "\n";
-  result.vocab_size = next;
+  return {.json = json.dump(2) + "\n", .vocab_size = next};
 }
 
 /// Knows where a text may be cut, without a vocabulary.
