@@ -24,7 +24,7 @@ namespace {
 using nlohmann::ordered_json;
 
 struct CommandOptions {
-  std::string model, prompt_file, prompts_file, json;
+  std::string model, tokenizer, prompt_file, prompts_file, json;
   std::vector<std::string> prompts;
   CheckpointWeights weights = CheckpointWeights::Trained;
   GenerateOptions generate;
@@ -112,8 +112,9 @@ void run_generate(const CommandOptions& o) {
   check_generate(o.generate);
   use_threads(o.threads);
   const Device device = resolve_device(o.device, o.precision);
-  const LoadedModel loaded =
-      load_model(o.model, {.weights = o.weights, .precision = o.precision, .device = device});
+  const LoadedModel loaded = load_model(
+      o.model,
+      {.weights = o.weights, .precision = o.precision, .device = device, .tokenizer = o.tokenizer});
   const ContextScope scope(precision_context(device, loaded.precision));
   const std::vector<std::string> prompts = prompts_of(o);
   const bool one = prompts.size() == 1 && o.prompts_file.empty();
@@ -197,6 +198,7 @@ void add_generate_command(CLI::App& app) {
       ->type_name("S")
       ->capture_default_str();
   add_weights_option(*command, o->weights);
+  add_tokenizer_option(*command, o->tokenizer);
   add_threads_option(*command, o->threads);
   add_json_option(*command, o->json);
   add_device_option(*command, o->device);

@@ -109,8 +109,9 @@ void export_hugging_face(const LoadedModel& loaded, const fs::path& directory,
   std::optional<TokenizerFiles> tokenizer;
   if (loaded.tokenizer != nullptr) {
     tokenizer = tokenizer_files(*loaded.tokenizer);
-    extras.bos = loaded.tokenizer->prefix_token();
-    extras.eos = loaded.tokenizer->end_of_document();
+    const TokenizerEnds ends = tokenizer_ends(*loaded.tokenizer);
+    extras.bos = ends.prefix_token ? ends.prefix_token : ends.end_of_document;
+    extras.eos = ends.end_of_document;
   }
   const std::string config =
       hugging_face_config_json(published_model(loaded, options.style), options.style, extras);

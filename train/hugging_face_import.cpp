@@ -24,6 +24,7 @@ std::filesystem::path import_hugging_face(const std::filesystem::path& directory
 
   CheckpointState state{.config_yaml = dump_yaml(config),
                         .tokenizer_identity = loaded.tokenizer->identity().json(),
+                        .tokenizer_definition = std::string(loaded.tokenizer->definition()),
                         .vocab_size = config.model.vocab_size};
   CheckpointTensors tensors;
   for (const Parameter& p : loaded.model->parameters()) {
