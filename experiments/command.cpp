@@ -112,13 +112,6 @@ void add_weights_option(CLI::App& command, CheckpointWeights& weights) {
                               }});
 }
 
-void add_tokenizer_option(CLI::App& command, std::string& spec) {
-  command
-      .add_option("--tokenizer", spec,
-                  "Instead of the model's own: a tokenizer.json, a directory with one, or byte")
-      ->type_name("FILE");
-}
-
 void use_threads(int threads) {
   if (threads > 0) set_thread_count(threads);
 }

@@ -53,8 +53,6 @@ void add_tokenizer_option(CLI::App& command, std::string& path);
 void add_json_option(CLI::App& command, std::string& path);
 void add_seed_option(CLI::App& command, std::uint64_t& seed, const std::string& of_what);
 void add_weights_option(CLI::App& command, CheckpointWeights& weights);
-/// Another tokenizer than the model's own; without the option `spec` stays empty.
-void add_tokenizer_option(CLI::App& command, std::string& spec);
 void add_threads_option(CLI::App& command, int& threads);
 /// Sets the number of threads; 0 leaves it as it is.
 void use_threads(int threads);

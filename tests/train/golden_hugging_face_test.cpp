@@ -96,16 +96,19 @@ DEVICE_TEST(GoldenHuggingFace, GreedyContinuationIsEqual) {
     const ContextScope scope(precision_context(testing::test_device(), loaded.precision));
     const auto greedy = Hdf5File::open(directory / "expected.h5").read<std::int64_t>("greedy");
     const auto columns = static_cast<std::size_t>(greedy.shape[1]);
+    std::vector<TokenIds> prompts, expected;
     for (std::size_t row = 0; row < greedy.values.size(); row += columns) {
-      const auto begin = greedy.values.begin() + static_cast<std::ptrdiff_t>(row);
-      const std::vector<std::int32_t> all(begin, begin + static_cast<std::ptrdiff_t>(columns));
-      const auto prompt = std::span(all).first(kPrompt), rest = std::span(all).subspan(kPrompt);
-      const GenerateOptions generate{.max_tokens = static_cast<std::int64_t>(rest.size()),
-                                     .sampling = {.temperature = 0}};
-      const std::int32_t never = -1;  // the original went on beyond the end of a document
-      EXPECT_EQ(generate_tokens(*loaded.model, prompt, never, generate).tokens,
-                std::vector<std::int32_t>(rest.begin(), rest.end()))
-          << directory;
+      const auto all = std::span(greedy.values).subspan(row, columns);
+      prompts.emplace_back(all.begin(), all.begin() + kPrompt);
+      expected.emplace_back(all.begin() + kPrompt, all.end());
+    }
+    const std::int32_t never = -1;  // the original went on beyond the end of a document
+    const auto got = generate_tokens(*loaded.model, prompts, never,
+                                     {.max_tokens = static_cast<std::int64_t>(columns - kPrompt),
+                                      .sampling = {.temperature = 0}});
+    ASSERT_EQ(got.size(), expected.size());
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      EXPECT_EQ(got[i].tokens, expected[i]) << directory << " row " << i;
     }
   }
 }
