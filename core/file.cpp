@@ -257,7 +257,7 @@ MappedFile::MappedFile(int descriptor, const fs::path& path, Access access) {
   void* data = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, descriptor, 0);
   if (data == MAP_FAILED) throw_io_error("map", path, errno);
   data_ = static_cast<const std::byte*>(data);
-  ::madvise(data, size_, access == Access::Random ? MADV_RANDOM : MADV_SEQUENTIAL);
+  expect(bytes(), access);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
@@ -269,11 +269,19 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
-void MappedFile::prefetch(std::span<const std::byte> part) const {
+void MappedFile::advise(std::span<const std::byte> part, int advice) const {
   static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   const auto start = static_cast<std::size_t>(part.data() - data_) / page * page;
   const std::size_t end = static_cast<std::size_t>(part.data() - data_) + part.size();
-  ::madvise(const_cast<std::byte*>(data_) + start, end - start, MADV_WILLNEED);
+  ::madvise(const_cast<std::byte*>(data_) + start, end - start, advice);
+}
+
+void MappedFile::prefetch(std::span<const std::byte> part) const {
+  advise(part, MADV_WILLNEED);
+}
+
+void MappedFile::expect(std::span<const std::byte> part, Access access) const {
+  advise(part, access == Access::Random ? MADV_RANDOM : MADV_SEQUENTIAL);
 }
 
 MappedFile::~MappedFile() {

@@ -118,8 +118,12 @@ class MappedFile {
   std::size_t size() const { return size_; }
   /// Asks the system to read a part of bytes() ahead.
   void prefetch(std::span<const std::byte> part) const;
+  /// Tells the system that a part of bytes() will be read in that way from now on.
+  void expect(std::span<const std::byte> part, Access access) const;
 
  private:
+  void advise(std::span<const std::byte> part, int advice) const;
+
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };

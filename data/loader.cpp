@@ -14,8 +14,10 @@
 namespace krait {
 namespace {
 
-void copy_row(const std::vector<std::int32_t>& values, const Tensor& rows, std::int64_t row) {
-  std::copy(values.begin(), values.end(), rows.data<std::int32_t>() + row * rows.size(1));
+std::span<std::int32_t> row_of(const Tensor& rows, std::int64_t row) {
+  if (!rows.defined()) return {};
+  return rows.span<std::int32_t>().subspan(static_cast<std::size_t>(row * rows.size(1)),
+                                           static_cast<std::size_t>(rows.size(1)));
 }
 
 std::vector<OrderPart> order_parts(const std::vector<LoaderPart>& parts) {
@@ -38,42 +40,55 @@ class Loader::BatchMaker {
         order_(order_parts(parts), options.seed, options.shuffle) {}
 
   Batch make(std::uint64_t first) {
-    Batch batch{.first_sample = first};
+    std::vector<SamplePlace> places;
     for (std::int64_t row = 0; row < batch_size_; ++row) {
-      const SamplePlace place = order_(first + static_cast<std::uint64_t>(row));
-      const Sample sample = parts_[place.part].dataset->get(place.index);
-      if (row == 0) shape(batch, sample);
-      take(batch, row, sample);
+      places.push_back(order_(first + static_cast<std::uint64_t>(row)));
+      parts_[places.back().part].dataset->prefetch(places.back().index);
+    }
+    Batch batch = shaped_like(sample(places.front()));
+    batch.first_sample = first;
+    for (std::int64_t row = 0; row < batch_size_; ++row) {
+      const SampleRow target{.inputs = row_of(batch.inputs, row),
+                             .targets = row_of(batch.targets, row),
+                             .sequence_ids = row_of(batch.sequence_ids, row)};
+      const SamplePlace& place = places[static_cast<std::size_t>(row)];
+      parts_[place.part].dataset->get_into(place.index, target);
+      batch.n_targets +=
+          std::ranges::count_if(target.targets, [](auto id) { return id != kIgnoreIndex; });
     }
     return batch;
   }
 
  private:
-  void shape(Batch& batch, const Sample& sample) const {
-    const Shape shape{batch_size_, static_cast<std::int64_t>(sample.inputs.size())};
-    batch.inputs = Tensor::empty(shape, DType::I32);
-    batch.targets = Tensor::empty(shape, DType::I32);
-    if (!sample.sequence_ids.empty()) batch.sequence_ids = Tensor::empty(shape, DType::I32);
+  Sample sample(const SamplePlace& place) const {
+    return parts_[place.part].dataset->get(place.index);
   }
 
-  static void take(Batch& batch, std::int64_t row, const Sample& sample) {
-    const auto length = static_cast<std::size_t>(batch.inputs.size(1));
-    KRAIT_REQUIRE(sample.inputs.size() == length && sample.targets.size() == length &&
-                      sample.sequence_ids.size() == (batch.sequence_ids.defined() ? length : 0),
-                  "[Loader] the samples of a batch must have equal lengths and kinds, got ",
-                  sample.inputs.size(), " inputs, ", sample.targets.size(), " targets and ",
-                  sample.sequence_ids.size(), " sequence ids where ", length, " were expected.");
-    copy_row(sample.inputs, batch.inputs, row);
-    copy_row(sample.targets, batch.targets, row);
-    if (batch.sequence_ids.defined()) copy_row(sample.sequence_ids, batch.sequence_ids, row);
-    batch.n_targets += std::ranges::count_if(
-        sample.targets, [](std::int32_t target) { return target != kIgnoreIndex; });
+  Batch shaped_like(const Sample& sample) const {
+    const Shape shape{batch_size_, static_cast<std::int64_t>(sample.inputs.size())};
+    Batch batch{.inputs = Tensor::empty(shape, DType::I32),
+                .targets = Tensor::empty(shape, DType::I32)};
+    if (!sample.sequence_ids.empty()) batch.sequence_ids = Tensor::empty(shape, DType::I32);
+    return batch;
   }
 
   std::vector<LoaderPart> parts_;
   std::int64_t batch_size_;
   SampleOrder order_;
 };
+
+void Dataset::get_into(std::uint64_t index, const SampleRow& row) const {
+  const Sample sample = get(index);
+  KRAIT_REQUIRE(
+      sample.inputs.size() == row.inputs.size() && sample.targets.size() == row.targets.size() &&
+          sample.sequence_ids.size() == row.sequence_ids.size(),
+      "[Loader] the samples of a batch must have equal lengths and kinds, got ",
+      sample.inputs.size(), " inputs, ", sample.targets.size(), " targets and ",
+      sample.sequence_ids.size(), " sequence ids where ", row.inputs.size(), " were expected.");
+  std::ranges::copy(sample.inputs, row.inputs.begin());
+  std::ranges::copy(sample.targets, row.targets.begin());
+  std::ranges::copy(sample.sequence_ids, row.sequence_ids.begin());
+}
 
 TokenWindows::TokenWindows(std::shared_ptr<const TokenSet> set, std::int64_t length,
                            DocumentBoundary boundary)
@@ -85,29 +100,39 @@ TokenWindows::TokenWindows(std::shared_ptr<const TokenSet> set, std::int64_t len
 }
 
 Sample TokenWindows::get(std::uint64_t index) const {
-  KRAIT_REQUIRE(index < size(), "[TokenWindows] index ", index, " must be < ", size(), ".");
-  const std::uint64_t first = index * length_;
-  Sample sample{.inputs = std::vector<std::int32_t>(length_ + 1)};
-  set_->copy(first, sample.inputs);
-  sample.targets.assign(sample.inputs.begin() + 1, sample.inputs.end());
-  sample.inputs.pop_back();
-  if (boundary_ == DocumentBoundary::Continue) return sample;
+  Sample sample{.inputs = std::vector<std::int32_t>(length_),
+                .targets = std::vector<std::int32_t>(length_)};
+  if (boundary_ == DocumentBoundary::Reset) sample.sequence_ids.resize(length_);
+  get_into(index, {sample.inputs, sample.targets, sample.sequence_ids});
+  return sample;
+}
 
+void TokenWindows::get_into(std::uint64_t index, const SampleRow& row) const {
+  KRAIT_REQUIRE(index < size(), "[TokenWindows] index ", index, " must be < ", size(), ".");
+  const std::size_t ids = boundary_ == DocumentBoundary::Reset ? length_ : 0;
+  KRAIT_REQUIRE(row.inputs.size() == length_ && row.targets.size() == length_ &&
+                    row.sequence_ids.size() == ids,
+                "[TokenWindows] a row must have ", length_, " inputs and targets and ", ids,
+                " sequence ids.");
+  const std::uint64_t first = index * length_;
+  set_->copy(first, row.inputs);
+  std::copy(row.inputs.begin() + 1, row.inputs.end(), row.targets.begin());
+  set_->copy(first + length_, row.targets.last(1));
+  if (ids > 0) write_sequence_ids(first, row.sequence_ids);
+}
+
+void TokenWindows::write_sequence_ids(std::uint64_t first, std::span<std::int32_t> ids) const {
   std::vector<std::uint64_t> starts;
   set_->document_starts(first + 1, first + length_ + 1, starts);
-  sample.sequence_ids.resize(length_);
   std::int32_t id = 0;
   std::uint64_t done = 0;
   for (const std::uint64_t start : starts) {
     const std::uint64_t end = start - 1 - first;  // the end-of-document token before the document
-    std::fill(sample.sequence_ids.begin() + static_cast<std::ptrdiff_t>(done),
-              sample.sequence_ids.begin() + static_cast<std::ptrdiff_t>(end), id);
+    std::ranges::fill(ids.subspan(done, end - done), id);
     if (end > 0) ++id;
     done = end;
   }
-  std::fill(sample.sequence_ids.begin() + static_cast<std::ptrdiff_t>(done),
-            sample.sequence_ids.end(), id);
-  return sample;
+  std::ranges::fill(ids.subspan(done), id);
 }
 
 /// Makes batches in order on a thread of its own, at most `depth` ahead.

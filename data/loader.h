@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "core/target.h"
@@ -17,13 +18,23 @@ struct Sample {
   std::vector<std::int32_t> sequence_ids;  // state does not pass where the id changes
 };
 
-/// Two functions; get() may be called from any thread.
+/// Where a sample goes in a batch: the spans are as long as its vectors.
+struct SampleRow {
+  std::span<std::int32_t> inputs, targets, sequence_ids;
+};
+
+/// Two functions, and two that a data set may do better than by them. All may be called from any
+/// thread.
 class Dataset {
  public:
   virtual ~Dataset() = default;
   virtual std::uint64_t size() const = 0;
   /// Sample `index` < size().
   virtual Sample get(std::uint64_t index) const = 0;
+  /// get(), without memory of its own. Throws (Contract) for a row of another length or kind.
+  virtual void get_into(std::uint64_t index, const SampleRow& row) const;
+  /// Is told which samples come next, so that a disk can work on several at once.
+  virtual void prefetch(std::uint64_t /*index*/) const {}
 };
 
 /// What a model does at the boundaries between the documents packed into one window. Either way
@@ -48,8 +59,14 @@ class TokenWindows final : public Dataset {
   TokenWindows(std::shared_ptr<const TokenSet> set, std::int64_t length, DocumentBoundary boundary);
   std::uint64_t size() const override { return (set_->n_tokens() - 1) / length_; }
   Sample get(std::uint64_t index) const override;
+  void get_into(std::uint64_t index, const SampleRow& row) const override;
+  void prefetch(std::uint64_t index) const override {
+    set_->prefetch(index * length_, length_ + 1);
+  }
 
  private:
+  void write_sequence_ids(std::uint64_t first, std::span<std::int32_t> ids) const;
+
   std::shared_ptr<const TokenSet> set_;
   std::uint64_t length_;
   DocumentBoundary boundary_;

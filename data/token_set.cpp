@@ -132,6 +132,11 @@ void TokenSet::copy(std::uint64_t first, std::span<std::int32_t> out) const {
   }
 }
 
+void TokenSet::prefetch(std::uint64_t first, std::uint64_t count) const {
+  const std::size_t shard = shard_of(first);
+  shards_[shard].prefetch(first - starts_[shard], count);
+}
+
 std::span<const std::byte> TokenSet::stored(std::uint64_t first, std::uint64_t count) const {
   KRAIT_REQUIRE(first < n_tokens(), "[TokenSet::stored] token ", first, " must be inside the ",
                 n_tokens(), " of the set.");

@@ -92,6 +92,8 @@ class TokenSet {
   /// Copies tokens [first, first + out.size()). Throws BadData for a damaged id >= vocab_size, so
   /// that no id from a file reaches an embedding unchecked.
   void copy(std::uint64_t first, std::span<std::int32_t> out) const;
+  /// Asks the system to read tokens ahead, at most up to the end of the shard that `first` is in.
+  void prefetch(std::uint64_t first, std::uint64_t count) const;
   /// Tokens as they are stored, from `first` on: `count` of them or up to the end of the shard.
   std::span<const std::byte> stored(std::uint64_t first, std::uint64_t count) const;
 

@@ -114,7 +114,6 @@ TokenShard::TokenShard(const fs::path& path) {
     tokens_ = std::as_bytes(tokens);
   });
   offsets_ = mapped<std::uint64_t>(file, format::kOffsets, Hdf5Type::U64, map_);
-  map_.prefetch(std::as_bytes(offsets_));  // they are read through, unlike the rest of the map
   info_.n_documents = offsets_.size() - 1;
 
   const auto hashes = file.read<std::uint8_t>(format::kHashes);
@@ -124,7 +123,9 @@ TokenShard::TokenShard(const fs::path& path) {
               kAdvice, ".");
   block_hashes_ = hashes.values;
   Sha256 content = format::content_hash(info_, block_hashes_);
+  map_.expect(std::as_bytes(offsets_), MappedFile::Access::Sequential);
   content.update(std::as_bytes(offsets_));
+  map_.expect(std::as_bytes(offsets_), MappedFile::Access::Random);
   KRAIT_CHECK(BadData, content.hex() == info_.content_sha256, "'", path.string(),
               "': the attributes, '", format::kOffsets, "' or '", format::kHashes,
               "' do not match content_sha256", kAdvice, ".");
@@ -197,6 +198,10 @@ void TokenShard::verify(const std::function<void(std::uint64_t tokens)>& progres
                 info_.path.string(), "': document ", i, " does not end with token ",
                 info_.end_of_document, kAdvice, ".");
   }
+}
+
+void TokenShard::prefetch(std::uint64_t first, std::uint64_t count) const {
+  map_.prefetch(stored(first, count));
 }
 
 std::span<const std::byte> TokenShard::stored(std::uint64_t first, std::uint64_t count) const {

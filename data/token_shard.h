@@ -24,6 +24,7 @@ class TokenShard {
   std::span<const std::uint64_t> document_offsets() const { return offsets_; }
   void copy(std::uint64_t first, std::span<std::int32_t> out) const;
   std::span<const std::byte> stored(std::uint64_t first, std::uint64_t count) const;
+  void prefetch(std::uint64_t first, std::uint64_t count) const;
   void verify(const std::function<void(std::uint64_t tokens)>& progress) const;
 
  private:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <ctime>
 #include <fstream>
 #include <functional>
 #include <memory>
@@ -24,10 +25,23 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-double seconds_of(const std::function<void()>& work) {
+/// What something took: by the clock, and of processor time of all threads.
+struct Time {
+  double wall = 0, cpu = 0;
+};
+
+double cpu_seconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+Time time_of(const std::function<void()>& work) {
   const auto begin = Clock::now();
+  const double cpu = cpu_seconds();
   work();
-  return std::chrono::duration<double>(Clock::now() - begin).count();
+  return {.wall = std::chrono::duration<double>(Clock::now() - begin).count(),
+          .cpu = cpu_seconds() - cpu};
 }
 
 /// A line of /proc/self/status in bytes.
@@ -61,7 +75,7 @@ class LoaderRounds {
 
   nlohmann::ordered_json run() {
     const nlohmann::ordered_json before = memory_now();
-    std::vector<double> loader, bare;
+    std::vector<Time> loader, bare;
     for (std::int64_t round = 0; round < o_.rounds; ++round) {
       const std::uint64_t first = static_cast<std::uint64_t>(round) * samples();
       if (!o_.cold) read_bare(first);  // now the pages are in memory for both
@@ -74,7 +88,7 @@ class LoaderRounds {
         loader.push_back(measure([&] { read_loader(first); }));
       }
     }
-    return report(rates(loader), rates(bare), before);
+    return report(loader, bare, before);
   }
 
  private:
@@ -85,16 +99,16 @@ class LoaderRounds {
     windows_.reset();
     set_.reset();
     if (o_.cold) drop_pages(o_.set);
-    open_seconds_.push_back(seconds_of([&] { set_ = std::make_shared<const TokenSet>(o_.set); }));
+    open_seconds_.push_back(time_of([&] { set_ = std::make_shared<const TokenSet>(o_.set); }).wall);
     windows_ = std::make_shared<TokenWindows>(
         set_, o_.length, o_.reset ? DocumentBoundary::Reset : DocumentBoundary::Continue);
     loader_ = std::make_unique<Loader>(
         windows_, LoaderOptions{.batch_size = o_.batch, .seed = o_.seed, .prefetch = 0});
   }
 
-  double measure(const std::function<void()>& work) {
+  Time measure(const std::function<void()>& work) {
     if (o_.cold) open();
-    return seconds_of(work);
+    return time_of(work);
   }
 
   void read_loader(std::uint64_t first) {
@@ -125,24 +139,33 @@ class LoaderRounds {
     }
   }
 
-  std::vector<double> rates(const std::vector<double>& seconds) const {
+  /// Tokens per second of each round, rising.
+  std::vector<double> rates(const std::vector<Time>& times, double Time::*seconds) const {
     std::vector<double> rates;
-    for (const double s : seconds) {
-      rates.push_back(static_cast<double>(samples()) * static_cast<double>(o_.length) / s);
+    for (const Time& time : times) {
+      rates.push_back(static_cast<double>(samples()) * static_cast<double>(o_.length) /
+                      (time.*seconds));
     }
     std::ranges::sort(rates);
     return rates;
   }
 
-  static nlohmann::ordered_json spread(const std::vector<double>& rising) {
-    return {
-        {"median", quantile(rising, 0.5)}, {"slowest", rising.front()}, {"fastest", rising.back()}};
+  nlohmann::ordered_json spread(const std::vector<Time>& times) const {
+    const std::vector<double> wall = rates(times, &Time::wall);
+    return {{"median", quantile(wall, 0.5)},
+            {"slowest", wall.front()},
+            {"fastest", wall.back()},
+            {"per_cpu_second", quantile(rates(times, &Time::cpu), 0.5)}};
   }
 
-  nlohmann::ordered_json report(const std::vector<double>& loader, const std::vector<double>& bare,
+  nlohmann::ordered_json report(const std::vector<Time>& loader, const std::vector<Time>& bare,
                                 const nlohmann::ordered_json& before) {
     std::ranges::sort(open_seconds_);
     const TokenSetInfo& info = set_->info();
+    const nlohmann::ordered_json of_loader = spread(loader), of_bare = spread(bare);
+    const auto ratio = [&](const char* rate) {
+      return of_loader[rate].get<double>() / of_bare[rate].get<double>();
+    };
     return {{"set", o_.set},
             {"n_tokens", info.n_tokens},
             {"n_documents", info.n_documents},
@@ -157,9 +180,10 @@ class LoaderRounds {
             {"prefetch", o_.prefetch},
             {"pages", o_.cold ? "cold" : "in memory"},
             {"open_ms", 1e3 * quantile(open_seconds_, 0.5)},
-            {"loader_tokens_per_second", spread(loader)},
-            {"bare_tokens_per_second", spread(bare)},
-            {"ratio", quantile(loader, 0.5) / quantile(bare, 0.5)},
+            {"loader_tokens_per_second", of_loader},
+            {"bare_tokens_per_second", of_bare},
+            {"ratio", ratio("median")},
+            {"ratio_of_cpu_time", ratio("per_cpu_second")},
             {"memory_before", before},
             {"memory_after", memory_now()},
             {"checksum", sum_}};

@@ -76,6 +76,8 @@ std::vector<Fault> include_faults() {
       {"private to core", {{"kernels/a.cpp", quoted("core/cuda/stream.h")}}},
       {"hdf5.h may be included only in", {{"data/a.cpp", angled("hdf5.h")}}},
       {"H5Cpp.h may be included only in", {{"train/a.cpp", angled("H5Cpp.h")}}},
+      {"zlib.h may be included only in", {{"data/build.cpp", angled("zlib.h")}}},
+      {"zstd.h may be included only in", {{"train/a.cpp", angled("zstd.h")}}},
       {"yaml.h may be included only in", {{"train/a.cpp", angled("yaml-cpp/yaml.h")}}},
       {"nccl.h may be included only in", {{"train/communicator.cpp", angled("nccl.h")}}},
       {"mpi.h may be included only in", {{"train/communicator.cpp", angled("mpi.h")}}},

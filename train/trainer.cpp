@@ -182,7 +182,7 @@ void Trainer::require_same_run(const CheckpointState& state, const std::string& 
     say(fmt::format("{} changed from {} to {} since the checkpoint", f.name, was, is));
   }
   KRAIT_CHECK(BadConfig, state.data_identity == training_data_.identity(), "data.train '",
-              config_.data.train, "' is not the data that the run in '", config_.run.directory,
+              config_.data.train, "' is not the token set that the run in '", config_.run.directory,
               "' was trained on; restore it, or give run.directory another value.");
 }
 

@@ -101,7 +101,7 @@ TEST(Config, ReadsFlowStyleDottedKeysCommentsAndACarriageReturn) {
 }
 
 TEST(Config, AMixtureIsCheckedAndItsMistakeHasItsColumn) {
-  const std::string line = "  train: data/train.h5";
+  const std::string line = "  train: train.h5";
   const auto problem = [&](const std::string& value) {
     return mistakes(with(line, "  train: " + value));
   };

@@ -127,6 +127,48 @@ TEST(GpuTrainer, AResumedRunInBf16OrTf32EqualsOneThatNeverStoppedToTheBit) {
   expect_resumed_run_equals_straight_one(Precision::Tf32, 1);
 }
 
+TEST(Trainer, AMixtureGoesOnToTheBitAndWithTheSameSharesOnly) {
+  const Bench bench;
+  const std::string train_set = (bench.path() / "train.h5").string();
+  const std::string other = (bench.path() / "valid.h5").string();
+  const auto config = [&](const std::string& run, const std::string& weights) {
+    Config c = bench.config(run);
+    c.data.train = train_set + ":0.75, " + other + ":" + weights;
+    return c;
+  };
+  const TrainResult expected = train(config("straight", "0.25"), quiet());
+  EXPECT_FALSE(train(config("resumed", "0.25"), quiet(9)).finished);
+  EXPECT_EQ(train(config("resumed", "0.250"), quiet()).parameter_hash, expected.parameter_hash);
+  EXPECT_FALSE(train(config("changed", "0.25"), quiet(9)).finished);
+  expect_error(ErrorKind::BadConfig, {"is not the token set that the run in", "was trained on"},
+               [&] { train(config("changed", "0.5"), quiet()); });
+  Config single = bench.config("single");
+  EXPECT_NE(train(single, quiet()).parameter_hash, expected.parameter_hash);
+}
+
+TEST(Trainer, ShardsTrainAsOneFileDoes) {
+  const Bench bench;
+  const TrainResult expected = train(bench.config("one"), quiet(12));
+  const TokenSet whole(bench.path() / "train.h5");
+  const auto offsets = whole.document_offsets();
+  fs::create_directory(bench.path() / "shards");
+  for (std::size_t document = 0; document < 45;) {
+    TokenSetWriter writer(bench.path() / "shards" / (std::to_string(document + 100) + ".h5"),
+                          ByteTokenizer());
+    for (const std::size_t end = document + 9; document < end; ++document) {
+      std::vector<std::int32_t> ids(offsets[document + 1] - offsets[document] - 1);
+      whole.copy(offsets[document], ids);
+      writer.append(ids);
+      writer.end_document();
+    }
+    writer.prepare("{}");
+    writer.commit();
+  }
+  Config c = bench.config("shards");
+  c.data.train = (bench.path() / "shards").string();
+  EXPECT_EQ(train(c, quiet(12)).parameter_hash, expected.parameter_hash);
+}
+
 DEVICE_TEST(Trainer, ARunKilledBetweenCheckpointsRepeatsTheLostStepsExactly) {
   const Bench bench;
   const Config straight = bench.config("straight"), killed = bench.config("killed");
