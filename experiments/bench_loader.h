@@ -25,9 +25,10 @@ struct LoaderBenchmark {
 /// Draws shuffled sequences from the set with the Loader of a training run, and copies the stored
 /// tokens of the very same sequences by a plain memcpy from the memory map, in turns. Gives the
 /// set, its tokens, the time to open it in milliseconds, tokens per second of both (the median
-/// round and the slowest and fastest one), the ratio of the medians, and the memory of the process
-/// before and after in bytes: its own (anonymous), and pages of files that it has mapped, which the
-/// system takes back when it needs them.
+/// round, the slowest and the fastest one; and the median per second of processor time, which does
+/// not depend on what else the machine does), the ratios of the medians, and the memory of the
+/// process before and after in bytes: its own (anonymous), and pages of files that it has mapped,
+/// which the system takes back when it needs them.
 nlohmann::ordered_json run_loader_benchmark(const LoaderBenchmark& options);
 
 }  // namespace krait

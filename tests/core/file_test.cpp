@@ -1,6 +1,7 @@
 #include "core/file.h"
 
 #include <csignal>
+#include <fstream>
 #include <functional>
 #include <string>
 #include <thread>
@@ -158,6 +159,29 @@ TEST_F(FileTest, FilesOfKilledWritersAreRemovedAndThoseOfLivingOnesAreNot) {
   write_file_atomic(path, "new");
   EXPECT_TRUE(fs::exists(living.path()));
   EXPECT_EQ(entries(), 2u);
+}
+
+TEST_F(FileTest, ANamelessFileIsWrittenAndReadAndLeavesNoEntry) {
+  const FileDescriptor file = make_unnamed_file(directory_ / "target");
+  EXPECT_EQ(entries(), 0u);
+  write_all(file, std::as_bytes(std::span(std::string_view("text"))), directory_ / "target");
+  char read[4] = {};
+  EXPECT_EQ(::pread(file.get(), read, 4, 0), 4);
+  EXPECT_EQ(std::string_view(read, 4), "text");
+  EXPECT_EQ(entries(), 0u);
+  const Error missing = error_of([&] { make_unnamed_file(directory_ / "absent/target"); });
+  EXPECT_EQ(missing.kind(), ErrorKind::MissingInput);
+  expect_mentions(missing, {"create", "absent/target"});
+}
+
+TEST_F(FileTest, WhatIsLeftOfATargetIsRemovedOnDemand) {
+  const TemporaryFile living(directory_ / "target");
+  std::ofstream(directory_ / ".target.tmp-1-1") << "left over";
+  std::ofstream(directory_ / ".other.tmp-1-1") << "of another one";
+  remove_stale_temporaries(directory_ / "target");
+  EXPECT_FALSE(fs::exists(directory_ / ".target.tmp-1-1"));
+  EXPECT_TRUE(fs::exists(directory_ / ".other.tmp-1-1"));
+  EXPECT_TRUE(fs::exists(living.path()));
 }
 
 TEST_F(FileTest, ConcurrentWritersLeaveOneWholeFile) {

@@ -319,6 +319,40 @@ TEST(Loader, WorksAheadByItsDepthAndStopsWhenItGoes) {
   EXPECT_EQ(numbers->calls, 8);
 }
 
+/// Sample i has i + 1 tokens.
+class Growing final : public Dataset {
+ public:
+  std::uint64_t size() const override { return 4; }
+  Sample get(std::uint64_t index) const override {
+    return {.inputs = Ids(index + 1), .targets = Ids(index + 1)};
+  }
+};
+
+TEST(Loader, SamplesOfUnequalLengthsAreNoBatch) {
+  Loader loader(std::make_shared<Growing>(), {.batch_size = 2, .shuffle = false, .prefetch = 0});
+  expect_error(ErrorKind::Contract, {"equal lengths", "got 2 inputs", "where 1 were expected"},
+               [&] { loader.next(); });
+}
+
+TEST_F(LoaderTest, ARowMustHaveTheLengthAndKindOfTheWindows) {
+  const auto set = set_of({{1, 2, 3, 4}, {5, 6}, {7, 8, 9}});
+  const TokenWindows plain(set, 3, DocumentBoundary::Continue);
+  const TokenWindows reset(set, 3, DocumentBoundary::Reset);
+  Ids inputs(3), targets(3), ids(3);
+  reset.get_into(1, {inputs, targets, ids});
+  EXPECT_EQ(inputs, reset.get(1).inputs);
+  EXPECT_EQ(targets, reset.get(1).targets);
+  EXPECT_EQ(ids, reset.get(1).sequence_ids);
+  plain.get_into(2, {inputs, targets, {}});
+  EXPECT_EQ(targets, plain.get(2).targets);
+  expect_error(ErrorKind::Contract, {"3 inputs", "0 sequence ids"}, [&] {
+    plain.get_into(0, {inputs, targets, ids});
+  });
+  expect_error(ErrorKind::Contract, {"3 sequence ids"}, [&] {
+    reset.get_into(0, {inputs, targets, {}});
+  });
+}
+
 TEST(Loader, RefusesWhatCannotWork) {
   expect_error(ErrorKind::Contract, {"batch_size"},
                [] { Loader(std::make_shared<Numbers>(3), {.batch_size = 0}); });
