@@ -191,7 +191,8 @@ class AddedTokensReader {
     for (const json& entry : root_.array("added_tokens")) {
       add(root_.section(entry, str("added_tokens[", count_++, "]")));
     }
-    std::ranges::stable_partition(tokens_, [](const AddedToken& t) { return t.special; });
+    std::stable_partition(tokens_.begin(), tokens_.end(),
+                          [](const AddedToken& t) { return t.special; });
     return std::move(tokens_);
   }
 
