@@ -159,17 +159,21 @@ Planner& planner_of(Device device) {
   return *own;
 }
 
-/// Under a tool that watches memory, sets c to values that are no numbers first. initcheck does not
-/// follow what cuBLASLt's kernels write through the tensor memory accelerator and would report
-/// every reader of c; an element that a product left out shows all the same, as what it was set to.
-void set_for_initcheck(const Gemm& g, const ExecutionContext& ctx) {
-  if (g.accumulate || allocator(ctx.device).mode() != AllocatorMode::Exact) return;
+/// Under a tool that watches memory, sets c and the workspace to values that are no numbers first.
+/// initcheck does not follow what cuBLASLt's kernels write through the tensor memory accelerator
+/// and would report every reader; an element that a product left out shows all the same, as what it
+/// was set to.
+void set_for_initcheck(const Gemm& g, std::byte* workspace, const ExecutionContext& ctx) {
+  if (allocator(ctx.device).mode() != AllocatorMode::Exact) return;
+  const auto stream = static_cast<cudaStream_t>(ctx.stream.handle);
+  KRAIT_CUDA_CHECK(cudaMemsetAsync(workspace, 0xFF, kWorkspaceBytes, stream));
+  if (g.accumulate) return;
   const auto bytes = [&](std::int64_t n) {
     return static_cast<std::size_t>(n) * size_of(g.c.dtype());
   };
   KRAIT_CUDA_CHECK(cudaMemset2DAsync(address_of(g.c), bytes(Matrix(g.c).stride), 0xFF,
                                      bytes(g.c.size(1)), static_cast<std::size_t>(g.c.size(0)),
-                                     static_cast<cudaStream_t>(ctx.stream.handle)));
+                                     stream));
 }
 
 /// Computes the product, or returns false when cuBLASLt has no algorithm for it.
@@ -185,7 +189,7 @@ bool try_product(const Gemm& g, const ExecutionContext& ctx) {
   const Scratch<std::byte> workspace(kWorkspaceBytes, ctx);
   const float alpha = 1, beta = g.accumulate ? 1 : 0;
   std::byte* c = address_of(g.c);
-  set_for_initcheck(g, ctx);
+  set_for_initcheck(g, workspace.data(), ctx);
   KRAIT_BLAS_CHECK(cublasLtMatmul(planner.handle(), &p.product, &alpha, address_of(g.b), &p.b,
                                   address_of(g.a), &p.a, &beta, c, &p.c, c, &p.c, &p.algorithm,
                                   workspace.data(), kWorkspaceBytes,

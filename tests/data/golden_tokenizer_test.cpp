@@ -24,7 +24,9 @@ TEST(GoldenTokenizer, EveryTextHasTheIdsAndTheDecodedFormOfTheOriginal) {
     const auto text = example.at("text").get<std::string>();
     const auto ids = example.at("ids").get<std::vector<std::int32_t>>();
     EXPECT_EQ(tokenizer->encode(text), ids) << text;
-    EXPECT_EQ(repaired_utf8(tokenizer->decode(ids), buffer), example.at("decoded")) << text;
+    EXPECT_EQ(repaired_utf8(tokenizer->decode(ids), buffer),
+              example.at("decoded").get<std::string>())
+        << text;
   }
   std::cout << "tokenizer_cases.json: " << cases.size() << " texts compared\n";
 }

@@ -109,7 +109,7 @@ TEST_F(EvalPerplexity, APublishedModelTakesATokenizerAndGivesTheGoldenFigures) {
       {"eval", "perplexity", "--model", model, "--tokenizer",
        golden_file("tokenizer.json").string(), "--text", run_.file("golden.txt"), "--protocol",
        "lm-eval", "--max-length", std::to_string(expected["max_length"].get<int>()), "--device",
-       "cpu", "--precision", "f32", "--json", run_.file("golden.json")});
+       "cpu", "--dtype", "f32", "--json", run_.file("golden.json")});
   ASSERT_EQ(result.code, 0) << result.err;
   const auto r = nlohmann::json::parse(read_file(run_.file("golden.json")));
   for (const char* key : {"n_tokens", "n_words", "n_bytes"}) EXPECT_EQ(r[key], golden[key]) << key;
