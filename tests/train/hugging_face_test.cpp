@@ -81,6 +81,32 @@ TEST_F(HuggingFace, AnExportedModelOfBytesComesBackWithItsTokenizer) {
   }
 }
 
+TEST_F(HuggingFace, ABpeTokenizerGoesWithTheModelInBothDirections) {
+  const fs::path definition = KRAIT_SOURCE_DIR "/tests/golden/tokenizer.json";
+  LoadedModel model;
+  model.tokenizer = make_tokenizer(definition.string());
+  model.config.model = {.d_model = 8, .n_layer = 1, .d_state = 2};
+  model.model =
+      std::make_unique<MambaLM>(model_config(model.config, model.tokenizer->vocab_size()));
+  model.model->initialise(3);
+  const fs::path path = directory_ / "model";
+  export_hugging_face(model, path);
+  EXPECT_EQ(read_file(path / "tokenizer.json"), read_file(definition));
+  const json tokenizer = json::parse(read_file(path / "tokenizer_config.json"));
+  EXPECT_EQ(tokenizer["eos_token"], "<|endoftext|>");
+  EXPECT_FALSE(tokenizer.contains("split_special_tokens"));
+  EXPECT_EQ(json::parse(read_file(path / "config.json"))["eos_token_id"],
+            model.tokenizer->end_of_document());
+  EXPECT_EQ(load_model(path).tokenizer->identity(), model.tokenizer->identity());
+  import_hugging_face(path, directory_ / "run");
+  const LoadedModel imported = load_model(directory_ / "run");
+  EXPECT_EQ(imported.tokenizer->identity(), model.tokenizer->identity());
+  EXPECT_EQ(imported.tokenizer->encode("The state space"),
+            model.tokenizer->encode("The state space"));
+  EXPECT_EQ(imported.model->config().vocab_size, model.tokenizer->vocab_size());
+  EXPECT_EQ(model_info(directory_ / "run").tokenizer_tokens, model.tokenizer->vocab_size());
+}
+
 TEST_F(HuggingFace, WeightsInShorterFloatsAreRoundedOnce) {
   const LoadedModel model = byte_model();
   for (const auto& [type, name] :
