@@ -45,7 +45,8 @@ class Loader::BatchMaker {
       places.push_back(order_(first + static_cast<std::uint64_t>(row)));
       parts_[places.back().part].dataset->prefetch(places.back().index);
     }
-    Batch batch = shaped_like(sample(places.front()));
+    if (!sample_) sample_ = parts_[places.front().part].dataset->get(places.front().index);
+    Batch batch = shaped_like(*sample_);
     batch.first_sample = first;
     for (std::int64_t row = 0; row < batch_size_; ++row) {
       const SampleRow target{.inputs = row_of(batch.inputs, row),
@@ -60,10 +61,6 @@ class Loader::BatchMaker {
   }
 
  private:
-  Sample sample(const SamplePlace& place) const {
-    return parts_[place.part].dataset->get(place.index);
-  }
-
   Batch shaped_like(const Sample& sample) const {
     const Shape shape{batch_size_, static_cast<std::int64_t>(sample.inputs.size())};
     Batch batch{.inputs = Tensor::empty(shape, DType::I32),
@@ -75,6 +72,7 @@ class Loader::BatchMaker {
   std::vector<LoaderPart> parts_;
   std::int64_t batch_size_;
   SampleOrder order_;
+  std::optional<Sample> sample_;  // the first one: all are of its length and kind
 };
 
 void Dataset::get_into(std::uint64_t index, const SampleRow& row) const {

@@ -310,13 +310,13 @@ TEST(Loader, WorksAheadByItsDepthAndStopsWhenItGoes) {
     Loader(numbers, {.batch_size = 2});  // stops at once, mid-work or not
   numbers->calls = 0;
   Loader loader(numbers, {.batch_size = 2, .prefetch = 3});
-  // Three batches wait and a fourth is in hand.
+  // Three batches wait and a fourth is in hand; one sample more told their shape.
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-  while (numbers->calls < 8 && std::chrono::steady_clock::now() < deadline)
+  while (numbers->calls < 9 && std::chrono::steady_clock::now() < deadline)
     std::this_thread::yield();
-  EXPECT_EQ(numbers->calls, 8);
+  EXPECT_EQ(numbers->calls, 9);
   std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  EXPECT_EQ(numbers->calls, 8);
+  EXPECT_EQ(numbers->calls, 9);
 }
 
 /// Sample i has i + 1 tokens.
