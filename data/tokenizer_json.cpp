@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "data/byte_alphabet.h"
+#include "data/strict_json.h"
 #include "data/unicode.h"
 
 namespace krait {
@@ -17,6 +18,8 @@ using nlohmann::json;
 
 /// Far above any real one; it bounds the search for added tokens.
 constexpr std::size_t kMaxAddedTokenBytes = 1024;
+/// Of all added tokens: a trie takes some 60 times as much.
+constexpr std::size_t kMaxAddedBytes = std::size_t{8} << 20;
 /// Ids may leave gaps, but a table by id must not grow out of a number in the file.
 constexpr std::size_t kMaxIdSlack = 65536;
 
@@ -72,6 +75,13 @@ class Section {
                 str(where_, ": ", path(key), " ", got, " is not supported; ", kReads, "."));
   }
   std::string_view where() const { return where_; }
+  /// A text of the file in a message: on one line, not too long.
+  static std::string quoted(const std::string& text) {
+    constexpr std::size_t kShown = 120;
+    const std::string escaped = json(text).dump(-1, ' ', /*ensure_ascii=*/true);
+    const std::string_view inside = std::string_view(escaped).substr(1, escaped.size() - 2);
+    return str("'", inside.substr(0, kShown), inside.size() > kShown ? "..." : "", "'");
+  }
   static std::string shown(const json& value) {
     constexpr std::size_t kShown = 40;
     if (value.is_structured()) return value.is_array() ? "an array" : "an object";
@@ -93,7 +103,7 @@ class ModelReader {
 
   BpeVocabulary read() {
     if (model_.find("type") != nullptr && model_.type() != "BPE") {
-      model_.refuse("type", "'" + model_.type() + "'");
+      model_.refuse("type", Section::quoted(model_.type()));
     }
     read_tokens();
     for (const json& merge : model_.array("merges")) read_merge(merge);
@@ -118,11 +128,11 @@ class ModelReader {
     std::vector<bool> taken(most);
     for (const auto& [token, id] : vocab.items()) {
       KRAIT_CHECK(BadData, id.is_number_unsigned() && id.get<std::uint64_t>() < most, where_,
-                  ": model.vocab gives '", token, "' the id ", Section::shown(id),
+                  ": model.vocab gives ", Section::quoted(token), " the id ", Section::shown(id),
                   ", ids must be 0 to some ", vocab.size(), ".");
       const auto number = id.get<std::size_t>();
       KRAIT_CHECK(BadData, !taken[number], where_, ": model.vocab gives the id ", number,
-                  " to two tokens, one is '", token, "'.");
+                  " to two tokens, one is ", Section::quoted(token), ".");
       taken[number] = true;
       ids_.emplace(token, static_cast<std::int32_t>(number));
       // A token that is not written in bytes is made by no merge.
@@ -159,7 +169,7 @@ class ModelReader {
   void check_rest() const {
     for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
       if (model_.find(key) != nullptr && !model_.text(key).empty()) {
-        model_.refuse(key, "'" + model_.text(key) + "'");
+        model_.refuse(key, Section::quoted(model_.text(key)));
       }
     }
     if (const json* dropout = model_.find("dropout"); dropout != nullptr && *dropout != 0.0) {
@@ -208,14 +218,18 @@ class AddedTokensReader {
     KRAIT_CHECK(BadData, token.content.size() <= kMaxAddedTokenBytes, root_.where(), ": ",
                 entry.path("content"), " has ", token.content.size(), " bytes, more than ",
                 kMaxAddedTokenBytes, ".");
+    bytes_ += token.content.size();
+    KRAIT_CHECK(BadData, bytes_ <= kMaxAddedBytes, root_.where(), ": added_tokens have more than ",
+                kMaxAddedBytes, " bytes.");
     token.id = id_of(token.content);
     const json& id = entry.at("id");
-    KRAIT_CHECK(BadData, id == token.id, root_.where(), ": ", entry.path("id"), " of '",
-                token.content, "' is ", Section::shown(id), ", but in this vocabulary it is ",
-                token.id, ".");
+    KRAIT_CHECK(BadData, id == token.id, root_.where(), ": ", entry.path("id"), " of ",
+                Section::quoted(token.content), " is ", Section::shown(id),
+                ", but in this vocabulary it is ", token.id, ".");
     const auto [known, is_new] = by_content_.try_emplace(token.content, token);
     KRAIT_CHECK(BadData, is_new || known->second == token, root_.where(), ": ",
-                entry.path("content"), " '", token.content, "' was there before with other flags.");
+                entry.path("content"), " ", Section::quoted(token.content),
+                " was there before with other flags.");
     if (is_new) tokens_.push_back(token);
   }
 
@@ -236,13 +250,13 @@ class AddedTokensReader {
   std::vector<AddedToken> tokens_;
   std::unordered_map<std::string, AddedToken> by_content_;
   std::int32_t highest_ = -1;  // id of an added token so far
-  std::size_t count_ = 0;
+  std::size_t count_ = 0, bytes_ = 0;
 };
 
 bool reads_nfc(const Section& normalizer, int depth = 0) {
   if (normalizer.type() == "NFC") return true;
   if (normalizer.type() != "Sequence" || depth > 0) {
-    normalizer.refuse("type", "'" + normalizer.type() + "'");
+    normalizer.refuse("type", Section::quoted(normalizer.type()));
   }
   bool nfc = false;
   for (const json& part : normalizer.array("normalizers")) {
@@ -256,11 +270,11 @@ PreTokenPattern read_split(const Section& split) {
   const Section pattern = split.section("pattern");
   if (pattern.find("Regex") == nullptr) split.refuse("pattern", "without a Regex");
   const auto known = pattern_called(pattern.text("Regex"));
-  if (!known) pattern.refuse("Regex", "'" + pattern.text("Regex") + "'");
+  if (!known) pattern.refuse("Regex", Section::quoted(pattern.text("Regex")));
   const std::string behavior = split.text("behavior");
   const bool invert = split.flag("invert", false);
   if (!(behavior == "Isolated" && !invert) && !(behavior == "Removed" && invert)) {
-    split.refuse("behavior", str("'", behavior, invert ? "', inverted," : "'"));
+    split.refuse("behavior", Section::quoted(behavior) + (invert ? ", inverted," : ""));
   }
   return *known;
 }
@@ -275,13 +289,13 @@ PreTokenizer read_pre_tokenizer(const Section& root) {
     }
   }
   if (parts.empty() || parts.back().type() != "ByteLevel") {
-    top.refuse("type", "'" + top.type() + "' that does not end with ByteLevel");
+    top.refuse("type", Section::quoted(top.type()) + " that does not end with ByteLevel");
   }
   const Section& bytes = parts.back();
   PreTokenizer result{.pattern = bytes.flag("use_regex", true) ? PreTokenPattern::Gpt2
                                                                : PreTokenPattern::Whole};
   if (parts.size() > 1) {
-    if (parts[0].type() != "Split") parts[0].refuse("type", "'" + parts[0].type() + "'");
+    if (parts[0].type() != "Split") parts[0].refuse("type", Section::quoted(parts[0].type()));
     if (parts.size() > 2 || result.pattern != PreTokenPattern::Whole) {
       top.refuse("pretokenizers", "with more than one that cuts");
     }
@@ -293,21 +307,10 @@ PreTokenizer read_pre_tokenizer(const Section& root) {
   return result;
 }
 
-json parse(std::string_view text, std::string_view where) {
-  try {
-    return json::parse(text);
-  } catch (const json::parse_error& error) {
-    throw Error(ErrorKind::BadData,
-                str(where, ": is not valid JSON at byte ", error.byte, "; copy the file again."));
-  } catch (const json::exception&) {  // such as a number that no type holds
-    throw Error(ErrorKind::BadData, str(where, ": is not valid JSON; copy the file again."));
-  }
-}
-
 }  // namespace
 
 TokenizerJson parse_tokenizer_json(std::string_view text, std::string_view where) {
-  const json value = parse(text, where);
+  const json value = parse_strict_json(text, std::string(where));
   const Section root(value, where, "");
   KRAIT_CHECK(BadData, root.find("model") != nullptr, where,
               ": has no 'model', so it is no tokenizer.json; ", kReads, ".");
@@ -319,7 +322,7 @@ TokenizerJson parse_tokenizer_json(std::string_view text, std::string_view where
   if (root.find("normalizer") != nullptr) result.nfc = reads_nfc(root.section("normalizer"));
   result.pre_tokenizer = read_pre_tokenizer(root);
   const Section decoder = root.section("decoder");
-  if (decoder.type() != "ByteLevel") decoder.refuse("type", "'" + decoder.type() + "'");
+  if (decoder.type() != "ByteLevel") decoder.refuse("type", Section::quoted(decoder.type()));
 
   const auto set = [&](const std::string& token, std::int32_t id) {
     const auto at = static_cast<std::size_t>(id);

@@ -132,7 +132,7 @@ TEST(TokenizerJson, WhatIsNotReadIsRefusedByName) {
       {"/pre_tokenizer", nullptr, {"no 'pre_tokenizer'"}},
       {"/pre_tokenizer/type", "Metaspace", {"pre_tokenizer.type 'Metaspace'"}},
       {"/pre_tokenizer", three_splits, {"pre_tokenizer.pretokenizers[0].type 'Digits'"}},
-      {"/pre_tokenizer", odd_split, {"pretokenizers[0].pattern.Regex '\\w+'"}},
+      {"/pre_tokenizer", odd_split, {"pretokenizers[0].pattern.Regex '\\\\w+'"}},
       {"/decoder", nullptr, {"no 'decoder'"}},
       {"/decoder/type", "Metaspace", {"decoder.type 'Metaspace'"}},
       {"/added_tokens", 3, {"added_tokens must be an array"}},
