@@ -60,8 +60,8 @@ std::string tick_label(double value, double step) {
     }
   }
   if (value != 0 && std::abs(value) < 1e-4) return fmt::format("{:.0e}", value);
-  int decimals = 0;
-  for (double s = std::max(step, 1e-6); s < 1 - 1e-9; s *= 10) ++decimals;
+  const double digits = std::ceil(-std::log10(std::max(step, 1e-6)) - 1e-9);
+  const int decimals = std::max(0, static_cast<int>(digits));
   std::string text = fmt::format("{:.{}f}", value, decimals);
   if (text.find('.') != std::string::npos) {
     text.erase(text.find_last_not_of('0') + 1);
@@ -260,15 +260,16 @@ class Chart {
 std::vector<double> log_ticks(double low, double high, int count) {
   constexpr double kAlmostLinear = 3;  // high / low below which equal steps look as equal
   if (high < kAlmostLinear * low) return axis_ticks(low, high, false, count);
-  const double first = std::floor(std::log10(low)), last = std::ceil(std::log10(high));
+  const int first = static_cast<int>(std::floor(std::log10(low)));
+  const int last = static_cast<int>(std::ceil(std::log10(high)));
   const double decades = std::log10(high) - std::log10(low);
-  const double every = std::max(1.0, std::ceil(decades / count));
+  const int every = std::max(1, static_cast<int>(std::ceil(decades / count)));
   using Factors = std::vector<double>;
   const Factors factors = decades < 1                                ? Factors{1, 2, 3, 4, 5, 7}
                           : decades < static_cast<double>(count) / 3 ? Factors{1, 2, 5}
                                                                      : Factors{1};
   std::vector<double> ticks;
-  for (double decade = first; decade <= last; decade += every) {
+  for (int decade = first; decade <= last; decade += every) {
     for (const double factor : factors) {
       const double tick = factor * std::pow(10.0, decade);
       if (tick >= low * (1 - 1e-9) && tick <= high * (1 + 1e-9)) ticks.push_back(tick);
@@ -290,8 +291,10 @@ std::vector<double> axis_ticks(double low, double high, bool log, int count) {
     if (factor * power >= rough * (1 - 1e-9)) step = factor * power;
   }
   std::vector<double> ticks;
-  for (double i = std::ceil(low / step - 1e-9); i * step <= high + 1e-9 * step; ++i) {
-    ticks.push_back(i * step);
+  const double first = std::ceil(low / step - 1e-9);
+  for (int i = 0; i <= count; ++i) {  // a step is no less than the span / count
+    const double tick = (first + i) * step;
+    if (tick <= high + 1e-9 * step) ticks.push_back(tick);
   }
   return ticks;
 }

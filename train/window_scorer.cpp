@@ -110,7 +110,7 @@ class Pass {
   /// The rows of hidden (rows, length, d) that predict the targets, in their order.
   Tensor predicting(const Tensor& hidden) const {
     const std::int64_t d = hidden.size(2);
-    const Tensor flat = hidden.reshape({hidden.size(0) * hidden.size(1), d});
+    Tensor flat = hidden.reshape({hidden.size(0) * hidden.size(1), d});
     if (n_targets_ == flat.size(0)) return flat;
     if (rows_.size() == 1) {
       return flat.slice(0, rows_[0].first_scored, rows_[0].first_scored + n_targets_);
@@ -123,7 +123,7 @@ class Pass {
         *out++ = static_cast<std::int32_t>(first + static_cast<std::int64_t>(i));
       }
     }
-    const Tensor picked = Tensor::empty({n_targets_, d}, flat.dtype(), flat.device());
+    Tensor picked = Tensor::empty({n_targets_, d}, flat.dtype(), flat.device());
     embedding_forward({.ids = places.to(flat.device()), .table = flat, .y = picked},
                       current_context());
     return picked;
