@@ -36,7 +36,9 @@ if [ -n "$text" ]; then
   data=runs/quickstart_data-$name
   set -- "$text"
 else
-  set -- README.md LICENSE CMakeLists.txt core kernels autograd layers data train experiments tests
+  # what people wrote: no golden files, no corpora of fuzzers
+  set -- README.md LICENSE CMakeLists.txt docs core kernels autograd layers data train experiments \
+    tests/core tests/kernels tests/autograd tests/layers tests/train tests/experiments
 fi
 
 step "Data: text to bytes, a tenth of it held out"
