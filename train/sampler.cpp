@@ -55,8 +55,8 @@ class Candidates {
       if (logits[i] >= lowest) tokens_.push_back({static_cast<std::int32_t>(i), logits[i], 0});
     }
   }
-  /// The `count` most likely: twice as many are collected, then cut, so that most are seen to be too
-  /// small at once.
+  /// The `count` most likely: twice as many are collected, then cut, so that most are seen to be
+  /// too small at once.
   void read_most_likely(std::span<const double> logits, std::size_t count) {
     tokens_.reserve(2 * count);
     double smallest = -std::numeric_limits<double>::infinity();  // of those known to be enough

@@ -37,8 +37,8 @@ struct ScanTraits {
   static constexpr int kWarpChannels = 32 / kLanes;
   static constexpr int kChannels = kWarps * kWarpChannels;
   static constexpr int kVector = 16 / static_cast<int>(sizeof(T));
-  // Without the 8 more, positions that a warp reads together would lie in the same banks.
-  static constexpr int kRow = kChannels + 8;
+  // Rows of f32 would put the 4 positions that a group of lanes reads into the same banks.
+  static constexpr int kRow = kChannels + (sizeof(T) == 4 ? 8 : 0);
   static constexpr int kRows = kTile * kRow;  // elements of a tile
   static constexpr int kStages = kN <= 64 ? 2 : 1;
   // What is computed once per position and channel: a thread takes two neighbouring channels of

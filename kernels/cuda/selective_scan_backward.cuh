@@ -26,6 +26,8 @@ struct BackwardArguments {
 template <class T>
 struct BackwardTraits : ScanTraits<T, 4, 4> {
   using Base = ScanTraits<T, 4, 4>;
+  // As in f32, also of bf16, of which seven values are read and written for each position.
+  static constexpr int kRow = Base::kChannels + 8, kRows = Base::kTile * kRow;
   static constexpr int kSub = 4;  // positions whose states and decays are in registers
   static constexpr int kSubs = Base::kTile / kSub;
   static constexpr int kStateStages = sizeof(T) == 2 ? 1 : 2;  // bf16 is free once widened
