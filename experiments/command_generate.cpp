@@ -1,4 +1,6 @@
 // krait generate: text from a trained model.
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <iostream>
 #include <iterator>
@@ -118,11 +120,17 @@ void run_generate(const CommandOptions& o) {
   const ContextScope scope(precision_context(device, loaded.precision));
   const std::vector<std::string> prompts = prompts_of(o);
   const bool one = prompts.size() == 1 && o.prompts_file.empty();
+  const auto start = std::chrono::steady_clock::now();
   const auto texts = (one ? stream : print_all)(loaded, prompts, o.generate);
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
 
   ordered_json report;
   if (one) report = to_json(prompts[0], texts[0]);
   report.update(report_of(o, loaded, device));
+  std::size_t tokens = 0;
+  for (const GeneratedText& text : texts) tokens += text.tokens.size();
+  report["seconds"] = taken.count();  // with the prompts and the recording of the step
+  report["tokens_per_second"] = static_cast<double>(tokens) / taken.count();
   for (std::size_t i = 0; !one && i < texts.size(); ++i) {
     report["texts"].push_back(to_json(prompts[i], texts[i]));
   }

@@ -58,6 +58,19 @@ TEST_F(GenerateCommand, WithoutAPromptItStartsADocument) {
   EXPECT_EQ(generate_with({"--temperature", "0", "--prompt", ""}).out, expected);
 }
 
+TEST_F(GenerateCommand, ReportsTheTextAndItsSpeed) {
+  const std::string file = run_.file("report.json");
+  const BinaryResult result = generate_with({"--prompt", "- So", "--seed", "3", "--json", file});
+  EXPECT_EQ(result.code, 0) << result.err;
+  std::ifstream stream(file);
+  const auto report = nlohmann::json::parse(stream);
+  EXPECT_EQ("- So" + report["text"].get<std::string>() + "\n", result.out);
+  EXPECT_EQ(report["n_tokens"].get<std::size_t>(), report["tokens"].size());
+  EXPECT_GT(report["seconds"].get<double>(), 0);
+  EXPECT_NEAR(report["tokens_per_second"].get<double>() * report["seconds"].get<double>(),
+              report["n_tokens"].get<double>(), 1e-6);
+}
+
 TEST_F(GenerateCommand, SeveralPromptsGiveALineOfJsonEach) {
   const std::vector<std::string> prompts{"- So", "", "Why \"\n"};
   const GenerateOptions o{.max_tokens = 30, .sampling = {.min_p = 0.02}, .seed = 5, .stop = {"e"}};
