@@ -96,32 +96,39 @@ TEST_F(KillBuild, ABuildInShardsKilledAtRandomMomentsEndsAsOneThatWasNot) {
   const double whole = time_of("straight", "500000");
   const auto expected = contents("straight");
   ASSERT_GE(TokenSet(dir_ / "straight/train").info().n_shards, 20u);
-  const int kills = kill_until_done("killed", "500000", 0.6 * whole, 12, [&] {
+  const auto check = [&] {
     // Until the end there is no set that could be taken for a whole one.
     for (const char* part : {"train", "valid"}) {
       if (fs::exists(dir_ / "killed" / part)) {
         EXPECT_NO_THROW(TokenSet(dir_ / "killed" / part)) << "in place, so it must be whole";
       }
     }
-  });
-  EXPECT_GT(kills, 2);
-  EXPECT_EQ(contents("killed"), expected);
+  };
+  // Sooner and sooner: on a machine whose load changes a build can outrun the kills.
+  int kills = 0;
+  for (double longest = 0.6 * whole; kills < 3; longest /= 2) {
+    fs::remove_all(dir_ / "killed");
+    kills = kill_until_done("killed", "500000", longest, 12, check);
+    EXPECT_EQ(contents("killed"), expected);
+  }
 }
 
 TEST_F(KillBuild, ABuildWithoutShardsLeavesTheOldSetsUntilItSucceeds) {
   const double whole = time_of("out", "");
   const auto expected = contents("out");
   ASSERT_EQ(expected.size(), 2u);
-  for (const char* old : {"train.h5", "valid.h5"}) write_quickly(dir_ / "killed" / old, "old");
-  const auto old = contents("killed");
-  const int kills = kill_until_done("killed", "", 0.8 * whole, 8, [&] {
-    for (const auto& [name, hash] : contents("killed")) {
-      if (name.starts_with(".")) continue;  // the new file, before it gets its name
-      EXPECT_TRUE(hash == old.at(name) || hash == expected.at(name)) << name;
-    }
-  });
-  EXPECT_GT(kills, 1);
-  EXPECT_EQ(contents("killed"), expected);
+  int kills = 0;
+  for (double longest = 0.8 * whole; kills < 2; longest /= 2) {
+    for (const char* name : {"train.h5", "valid.h5"}) write_quickly(dir_ / "killed" / name, "old");
+    const auto old = contents("killed");
+    kills = kill_until_done("killed", "", longest, 8, [&] {
+      for (const auto& [name, hash] : contents("killed")) {
+        if (name.starts_with(".")) continue;  // the new file, before it gets its name
+        EXPECT_TRUE(hash == old.at(name) || hash == expected.at(name)) << name;
+      }
+    });
+    EXPECT_EQ(contents("killed"), expected);
+  }
 }
 
 }  // namespace
