@@ -26,7 +26,7 @@ struct BackwardArguments {
 template <class T>
 struct BackwardTraits : ScanTraits<T, 4, 4> {
   using Base = ScanTraits<T, 4, 4>;
-  // As in f32, also of bf16, of which seven values are read and written for each position.
+  // Rows apart, of bf16 too: a warp reads and writes four positions together, in seven arrays.
   static constexpr int kRow = Base::kChannels + 8, kRows = Base::kTile * kRow;
   static constexpr int kSub = 4;  // positions whose states and decays are in registers
   static constexpr int kSubs = Base::kTile / kSub;

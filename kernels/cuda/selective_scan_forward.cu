@@ -10,7 +10,7 @@
 // Bytes per element of u, bf16: u, delta, z read, y written, 8; B and C are shared by all channels
 // of a group; n / 8 for the states that enter chunks, when they are asked for.
 //
-// What bounds it, n = 16: 11 instructions per state update (5 of them the two formulas, 1.3 the
+// What bounds it, n = 16: 11 instructions per state update (5 of them the two formulas, 1.1 the
 // softplus), at two thirds of the issue slots; and within the walk the special-function unit (16
 // results a clock and multiprocessor), which has 1.19 of them: 0.115 ms for 403 M updates at
 // 1.98 GHz. DRAM is a quarter busy.
