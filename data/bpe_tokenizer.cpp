@@ -1,7 +1,7 @@
 #include "data/bpe_tokenizer.h"
 
 #include "core/error.h"
-#include "core/hash.h"
+#include "core/system/hash.h"
 #include "data/unicode.h"
 #include "data/utf8.h"
 

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "core/file.h"
+#include "core/system/file.h"
 #include "data/bpe_tokenizer.h"
 
 namespace krait {

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/file.h"
+#include "core/system/file.h"
 
 namespace krait {
 namespace fs = std::filesystem;

@@ -9,8 +9,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "core/file.h"
-#include "core/hash.h"
+#include "core/system/file.h"
+#include "core/system/hash.h"
 #include "data/build.h"
 #include "data/shard_list.h"
 #include "data/text_reader.h"

@@ -5,7 +5,7 @@
 
 #include <unistd.h>
 
-#include "core/file.h"
+#include "core/system/file.h"
 
 namespace krait {
 namespace fs = std::filesystem;

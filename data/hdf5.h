@@ -20,8 +20,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/file.h"
 #include "core/shape.h"
+#include "core/system/file.h"
 
 namespace krait {
 

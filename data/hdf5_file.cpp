@@ -4,7 +4,7 @@
 
 #include <sys/stat.h>
 
-#include "core/file.h"
+#include "core/system/file.h"
 #include "data/hdf5_handle.h"
 
 namespace krait {

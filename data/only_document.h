@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/file.h"
+#include "core/system/file.h"
 #include "data/text_encoder.h"
 
 namespace krait {

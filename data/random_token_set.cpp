@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "core/file.h"
 #include "core/random.h"
+#include "core/system/file.h"
 
 namespace krait {
 namespace {

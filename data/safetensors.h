@@ -16,8 +16,8 @@
 #include <string_view>
 #include <vector>
 
-#include "core/file.h"
 #include "core/shape.h"
+#include "core/system/file.h"
 #include "core/tensor.h"
 
 namespace krait {

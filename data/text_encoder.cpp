@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "core/error.h"
-#include "core/parallel.h"
+#include "core/system/parallel.h"
 #include "data/json_text.h"
 
 namespace krait {

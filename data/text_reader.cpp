@@ -4,7 +4,7 @@
 #include <tuple>
 #include <utility>
 
-#include "core/file.h"
+#include "core/system/file.h"
 
 namespace krait {
 

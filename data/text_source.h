@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <vector>
 
-#include "core/hash.h"
+#include "core/system/hash.h"
 #include "data/byte_stream.h"
 
 namespace krait {

@@ -33,8 +33,8 @@
 #include <string>
 #include <vector>
 
-#include "core/file.h"
-#include "core/hash.h"
+#include "core/system/file.h"
+#include "core/system/hash.h"
 #include "data/tokenizer.h"
 
 namespace krait {

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/hash.h"
+#include "core/system/hash.h"
 #include "data/token_set.h"
 
 namespace krait::token_set_format {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "core/parallel.h"
+#include "core/system/parallel.h"
 #include "data/hdf5.h"
 #include "data/token_set_format.h"
 

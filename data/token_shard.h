@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "core/file.h"
+#include "core/system/file.h"
 #include "data/token_set.h"
 
 namespace krait {

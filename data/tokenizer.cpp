@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "core/hash.h"
+#include "core/system/hash.h"
 #include "data/bpe_tokenizer.h"
 
 namespace krait {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/parallel.h"
+#include "core/system/parallel.h"
 #include "data/unicode.h"
 #include "data/utf8.h"
 

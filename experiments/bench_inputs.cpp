@@ -4,8 +4,8 @@
 #include <cmath>
 #include <span>
 
-#include "core/parallel.h"
 #include "core/random.h"
+#include "core/system/parallel.h"
 #include "kernels/copy.h"
 
 namespace krait {

@@ -14,7 +14,7 @@
 
 #include "core/device_properties.h"
 #include "core/memory.h"
-#include "core/parallel.h"
+#include "core/system/parallel.h"
 #include "experiments/bench_cases.h"
 #include "train/build_info.h"
 

@@ -13,7 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "core/file.h"
+#include "core/system/file.h"
 #include "data/loader.h"
 #include "data/sample_order.h"
 #include "data/token_set.h"

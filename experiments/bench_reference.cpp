@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
-#include "core/file.h"
+#include "core/system/file.h"
 
 namespace krait {
 namespace {

@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "core/file.h"
-#include "core/parallel.h"
+#include "core/system/file.h"
+#include "core/system/parallel.h"
 #include "train/nearest_name.h"
 
 namespace krait {

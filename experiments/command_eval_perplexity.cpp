@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "core/file.h"
+#include "core/system/file.h"
 #include "experiments/command_eval.h"
 #include "train/evaluation_text.h"
 #include "train/perplexity.h"

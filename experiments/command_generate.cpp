@@ -15,7 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "core/file.h"
+#include "core/system/file.h"
 #include "experiments/command.h"
 #include "train/generate.h"
 #include "train/load_model.h"

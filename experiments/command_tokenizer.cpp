@@ -14,8 +14,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "core/file.h"
-#include "core/hash.h"
+#include "core/system/file.h"
+#include "core/system/hash.h"
 #include "data/text_encoder.h"
 #include "data/tokenizer.h"
 #include "data/train_tokenizer.h"

@@ -1,7 +1,7 @@
 #include "layers/module.h"
 
 #include "autograd/view.h"
-#include "core/parallel.h"
+#include "core/system/parallel.h"
 
 namespace krait {
 

@@ -10,9 +10,9 @@
 #include <nlohmann/json.hpp>
 #include <sys/statvfs.h>
 
-#include "core/file.h"
-#include "core/hash.h"
 #include "core/memory.h"
+#include "core/system/file.h"
+#include "core/system/hash.h"
 #include "data/hdf5.h"
 #include "data/tokenizer.h"
 #include "train/build_info.h"

@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
-#include "core/file.h"
+#include "core/system/file.h"
 #include "train/config_schema.h"
 #include "train/config_source.h"
 #include "train/nearest_name.h"

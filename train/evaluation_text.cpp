@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/file.h"
+#include "core/system/file.h"
 #include "data/text_documents.h"
 #include "train/wikitext.h"
 

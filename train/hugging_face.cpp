@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "core/file.h"
+#include "core/system/file.h"
 #include "train/hugging_face_tokenizer.h"
 #include "train/model_config.h"
 

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "core/file.h"
+#include "core/system/file.h"
 #include "train/hugging_face.h"
 #include "train/hugging_face_tokenizer.h"
 #include "train/run_directory.h"

@@ -1,6 +1,6 @@
 #include <vector>
 
-#include "core/file.h"
+#include "core/system/file.h"
 #include "train/hugging_face.h"
 #include "train/run_directory.h"
 

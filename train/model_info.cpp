@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/file.h"
+#include "core/system/file.h"
 #include "data/hdf5.h"
 #include "train/hugging_face.h"
 #include "train/hugging_face_tokenizer.h"

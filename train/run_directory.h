@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <string_view>
 
-#include "core/file.h"
+#include "core/system/file.h"
 
 namespace krait {
 

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
-#include "core/hash.h"
+#include "core/system/hash.h"
 #include "data/mixture.h"
 
 namespace krait {

@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "autograd/view.h"
-#include "core/parallel.h"
 #include "core/readback.h"
+#include "core/system/parallel.h"
 #include "core/target.h"
 #include "kernels/embedding.h"
 #include "kernels/linear_cross_entropy.h"

@@ -12,8 +12,8 @@
 #include <array>
 #include <type_traits>
 
-#include "core/parallel.h"
 #include "core/scratch.h"
+#include "core/system/parallel.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/cpu/vector_math.h"
 

@@ -2,7 +2,7 @@
 
 #include <type_traits>
 
-#include "core/parallel.h"
+#include "core/system/parallel.h"
 #include "kernels/cpu/strided.h"
 
 namespace krait::cpu {

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "core/parallel.h"
+#include "core/system/parallel.h"
 #include "kernels/cpu/elementary.h"
 #include "kernels/cpu/strided.h"
 

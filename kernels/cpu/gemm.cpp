@@ -5,8 +5,8 @@
 #include <Eigen/Core>
 #include <algorithm>
 
-#include "core/parallel.h"
 #include "core/scratch.h"
+#include "core/system/parallel.h"
 
 namespace krait::cpu {
 namespace {

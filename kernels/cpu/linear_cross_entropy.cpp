@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/parallel.h"
+#include "core/system/parallel.h"
 #include "kernels/copy.h"
 #include "kernels/cpu/elementary.h"
 #include "kernels/cpu/sums.h"

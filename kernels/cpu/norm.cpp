@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/parallel.h"
 #include "core/scratch.h"
+#include "core/system/parallel.h"
 #include "kernels/cpu/sums.h"
 
 namespace krait::cpu {

@@ -7,8 +7,8 @@
 #include <cmath>
 #include <limits>
 
-#include "core/parallel.h"
 #include "core/scratch.h"
+#include "core/system/parallel.h"
 #include "kernels/cpu/strided.h"
 #include "kernels/cpu/sums.h"
 

@@ -17,7 +17,7 @@
 // segment), those of dA, dD and ddelta_bias. All are summed in one order at any number of threads.
 #include "kernels/cpu/selective_scan_backward.h"
 
-#include "core/parallel.h"
+#include "core/system/parallel.h"
 
 namespace krait::cpu {
 namespace {

@@ -8,7 +8,7 @@
 // 60 kB per tile in work; with segments, (b, tiles, segments, n) states.
 #include <vector>
 
-#include "core/parallel.h"
+#include "core/system/parallel.h"
 #include "kernels/cpu/selective_scan.h"
 
 namespace krait::cpu {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "core/parallel.h"
+#include "core/system/parallel.h"
 #include "kernels/cpu/elementary.h"
 #include "kernels/cpu/sums.h"
 

@@ -9,8 +9,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "core/file.h"
 #include "core/random.h"
+#include "core/system/file.h"
 #include "data/utf8.h"
 #include "tests/data/temporary_directory.h"
 

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <sys/resource.h>
 
-#include "core/parallel.h"
 #include "core/random.h"
+#include "core/system/parallel.h"
 #include "data/build.h"
 #include "tests/data/compressed.h"
 #include "tests/data/temporary_directory.h"

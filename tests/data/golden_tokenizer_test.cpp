@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "core/file.h"
+#include "core/system/file.h"
 #include "data/bpe_tokenizer.h"
 #include "data/utf8.h"
 #include "tests/golden.h"

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/file.h"
+#include "core/system/file.h"
 #include "data/safetensors.h"
 #include "tests/data/temporary_directory.h"
 

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "core/file.h"
+#include "core/system/file.h"
 #include "tests/data/temporary_directory.h"
 #include "tests/experiments/run_binary.h"
 

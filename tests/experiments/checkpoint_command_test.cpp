@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "core/file.h"
+#include "core/system/file.h"
 #include "tests/experiments/run_binary.h"
 #include "train/checkpoint.h"
 

@@ -8,8 +8,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "core/file.h"
-#include "core/hash.h"
+#include "core/system/file.h"
+#include "core/system/hash.h"
 #include "tests/experiments/run_binary.h"
 #include "tests/experiments/small_run.h"
 #include "tests/train/golden_models.h"

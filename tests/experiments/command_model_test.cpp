@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "core/file.h"
+#include "core/system/file.h"
 #include "tests/experiments/run_binary.h"
 #include "tests/experiments/small_run.h"
 #include "train/load_model.h"

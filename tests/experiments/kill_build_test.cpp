@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/file.h"
 #include "core/random.h"
+#include "core/system/file.h"
 #include "data/token_set.h"
 #include "tests/data/temporary_directory.h"
 

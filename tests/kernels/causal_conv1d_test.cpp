@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/parallel.h"
+#include "core/system/parallel.h"
 #include "tests/device.h"
 #include "tests/kernels/causal_conv1d_oracle.h"
 

@@ -2,7 +2,7 @@
 // a GPU works: none of them may show in the results.
 #include <gtest/gtest.h>
 
-#include "core/parallel.h"
+#include "core/system/parallel.h"
 #include "tests/device.h"
 #include "tests/kernels/selective_scan_oracle.h"
 

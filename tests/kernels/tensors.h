@@ -9,8 +9,8 @@
 
 #include <gtest/gtest.h>
 
-#include "core/parallel.h"
 #include "core/random.h"
+#include "core/system/parallel.h"
 #include "core/tensor.h"
 #include "tests/device.h"
 

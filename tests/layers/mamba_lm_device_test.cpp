@@ -11,7 +11,7 @@
 #include "autograd/reduce.h"
 #include "autograd/view.h"
 #include "core/allocator.h"
-#include "core/parallel.h"
+#include "core/system/parallel.h"
 #include "kernels/copy.h"
 #include "layers/mamba_lm.h"
 #include "tests/kernels/tensors.h"

@@ -13,7 +13,7 @@
 #include "autograd/reduce.h"
 #include "autograd/view.h"
 #include "core/allocator.h"
-#include "core/parallel.h"
+#include "core/system/parallel.h"
 
 namespace krait {
 namespace {

@@ -6,8 +6,8 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
-#include "core/file.h"
 #include "core/random.h"
+#include "core/system/file.h"
 #include "tests/data/temporary_directory.h"
 
 namespace krait {

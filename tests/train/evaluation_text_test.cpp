@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/hash.h"
+#include "core/system/hash.h"
 #include "tests/data/temporary_directory.h"
 
 namespace krait {

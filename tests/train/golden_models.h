@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/file.h"
+#include "core/system/file.h"
 #include "tests/golden.h"
 
 namespace krait {

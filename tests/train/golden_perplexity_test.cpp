@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "core/file.h"
+#include "core/system/file.h"
 #include "tests/device.h"
 #include "tests/train/golden_models.h"
 #include "train/load_model.h"

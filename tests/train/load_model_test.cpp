@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/file.h"
+#include "core/system/file.h"
 #include "tests/data/temporary_directory.h"
 #include "tests/device.h"
 #include "train/model_config.h"

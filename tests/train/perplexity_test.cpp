@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/parallel.h"
+#include "core/system/parallel.h"
 #include "tests/data/temporary_directory.h"
 #include "tests/device.h"
 #include "tests/train/tiny_model.h"

@@ -7,8 +7,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "core/file.h"
-#include "core/parallel.h"
+#include "core/system/file.h"
+#include "core/system/parallel.h"
 #include "tests/data/temporary_directory.h"
 #include "tests/device.h"
 #include "tests/train/tiny_model.h"

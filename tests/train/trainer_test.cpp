@@ -7,9 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "core/allocator.h"
-#include "core/file.h"
-#include "core/parallel.h"
 #include "core/random.h"
+#include "core/system/file.h"
+#include "core/system/parallel.h"
 #include "data/hdf5.h"
 #include "data/token_set.h"
 #include "tests/data/temporary_directory.h"

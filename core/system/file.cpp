@@ -1,4 +1,4 @@
-#include "core/file.h"
+#include "core/system/file.h"
 
 #include <algorithm>
 #include <atomic>
@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/hash.h"
+#include "core/system/hash.h"
 
 namespace krait {
 namespace fs = std::filesystem;

@@ -1,4 +1,4 @@
-#include "core/file.h"
+#include "core/system/file.h"
 
 #include <csignal>
 #include <fstream>
@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/hash.h"
+#include "core/system/hash.h"
 
 namespace krait {
 namespace {
