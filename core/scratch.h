@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <span>
 
-#include "core/allocator.h"
 #include "core/context.h"
+#include "core/memory/allocator.h"
 
 namespace krait {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/allocator.h"
-#include "core/memory.h"
+#include "core/memory/allocator.h"
+#include "core/memory/memory.h"
 
 namespace krait {
 

@@ -13,7 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/device_properties.h"
-#include "core/memory.h"
+#include "core/memory/memory.h"
 #include "core/system/parallel.h"
 #include "experiments/bench_cases.h"
 #include "train/build_info.h"

@@ -11,7 +11,7 @@
 
 #include "autograd/engine.h"
 #include "autograd/reduce.h"
-#include "core/allocator.h"
+#include "core/memory/allocator.h"
 #include "core/random.h"
 #include "core/stream.h"
 #include "core/system/parallel.h"

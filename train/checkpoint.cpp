@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <sys/statvfs.h>
 
-#include "core/memory.h"
+#include "core/memory/memory.h"
 #include "core/system/file.h"
 #include "core/system/hash.h"
 #include "data/hdf5.h"

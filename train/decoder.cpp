@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "autograd/view.h"
-#include "core/memory.h"
+#include "core/memory/memory.h"
 #include "kernels/copy.h"
 
 namespace krait {

@@ -1,6 +1,6 @@
 #include "train/optimizer.h"
 
-#include "core/memory.h"
+#include "core/memory/memory.h"
 #include "kernels/adamw.h"
 #include "kernels/copy.h"
 #include "kernels/reduce.h"

@@ -13,7 +13,7 @@
 
 #include "autograd/engine.h"
 #include "autograd/reduce.h"
-#include "core/allocator.h"
+#include "core/memory/allocator.h"
 #include "core/profile.h"
 #include "core/readback.h"
 #include "core/system/parallel.h"

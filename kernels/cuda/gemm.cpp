@@ -15,8 +15,8 @@
 
 #include <cublasLt.h>
 
-#include "core/allocator.h"
 #include "core/cuda/check.h"
+#include "core/memory/allocator.h"
 #include "core/scratch.h"
 #include "kernels/copy.h"
 

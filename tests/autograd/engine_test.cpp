@@ -8,7 +8,7 @@
 #include "autograd/recompute.h"
 #include "autograd/reduce.h"
 #include "autograd/view.h"
-#include "core/allocator.h"
+#include "core/memory/allocator.h"
 #include "tests/autograd/random_tensor.h"
 
 namespace krait {

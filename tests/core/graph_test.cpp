@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "core/memory.h"
+#include "core/memory/memory.h"
 #include "core/tensor.h"
 #include "tests/device.h"
 

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/allocator.h"
+#include "core/memory/allocator.h"
 #include "tests/device.h"
 
 namespace krait {

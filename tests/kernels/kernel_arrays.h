@@ -11,7 +11,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/memory.h"
+#include "core/memory/memory.h"
 #include "core/random.h"
 #include "kernels/gradient.h"
 #include "tests/device.h"

@@ -10,7 +10,7 @@
 #include "autograd/engine.h"
 #include "autograd/reduce.h"
 #include "autograd/view.h"
-#include "core/allocator.h"
+#include "core/memory/allocator.h"
 #include "core/system/parallel.h"
 #include "kernels/copy.h"
 #include "layers/mamba_lm.h"

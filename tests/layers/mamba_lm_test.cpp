@@ -12,7 +12,7 @@
 #include "autograd/node.h"
 #include "autograd/reduce.h"
 #include "autograd/view.h"
-#include "core/allocator.h"
+#include "core/memory/allocator.h"
 #include "core/system/parallel.h"
 
 namespace krait {

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/allocator.h"
+#include "core/memory/allocator.h"
 #include "tests/data/temporary_directory.h"
 #include "tests/device.h"
 #include "tests/train/tiny_model.h"

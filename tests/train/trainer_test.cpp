@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "core/allocator.h"
+#include "core/memory/allocator.h"
 #include "core/random.h"
 #include "core/system/file.h"
 #include "core/system/parallel.h"
