@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "autograd/node.h"
-#include "core/profile.h"
+#include "core/stream/profile.h"
 #include "kernels/copy.h"
 
 namespace krait {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "autograd/variable.h"
-#include "core/context.h"
+#include "core/stream/context.h"
 #include "kernels/gradient.h"
 
 namespace krait {

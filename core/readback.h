@@ -2,7 +2,7 @@
 #pragma once
 #include <cstddef>
 
-#include "core/stream.h"
+#include "core/stream/stream.h"
 #include "core/tensor.h"
 
 namespace krait {

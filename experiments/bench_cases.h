@@ -8,8 +8,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/context.h"
 #include "core/memory/allocator.h"
+#include "core/stream/context.h"
 #include "experiments/bench_inputs.h"
 #include "experiments/bench_kernels.h"
 #include "experiments/bench_timer.h"

@@ -13,7 +13,7 @@
 #include "autograd/reduce.h"
 #include "core/memory/allocator.h"
 #include "core/random.h"
-#include "core/stream.h"
+#include "core/stream/stream.h"
 #include "core/system/parallel.h"
 #include "layers/mamba_lm.h"
 #include "train/optimizer.h"

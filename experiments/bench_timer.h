@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "core/stream.h"
+#include "core/stream/stream.h"
 #include "core/tensor.h"
 
 namespace krait {

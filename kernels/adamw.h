@@ -1,6 +1,6 @@
 // AdamW over a flat buffer (Loshchilov & Hutter 2019, "Decoupled weight decay regularization").
 #pragma once
-#include "core/context.h"
+#include "core/stream/context.h"
 #include "core/tensor.h"
 
 namespace krait {

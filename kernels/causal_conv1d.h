@@ -1,6 +1,6 @@
 // Causal depthwise convolution along the length, optionally followed by SiLU.
 #pragma once
-#include "core/context.h"
+#include "core/stream/context.h"
 #include "kernels/gradient.h"
 
 namespace krait {

@@ -1,6 +1,6 @@
 // Copies between any strides and float dtypes.
 #pragma once
-#include "core/context.h"
+#include "core/stream/context.h"
 #include "core/tensor.h"
 
 namespace krait {

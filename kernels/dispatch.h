@@ -2,8 +2,8 @@
 #pragma once
 #include <string_view>
 
-#include "core/context.h"
 #include "core/error.h"
+#include "core/stream/context.h"
 #include "core/tensor.h"
 
 /// Calls cuda::op or cpu::op with (args, ctx) by device. A context of another device is replaced by

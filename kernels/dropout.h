@@ -1,7 +1,7 @@
 // Dropout with counter-based random numbers.
 #pragma once
-#include "core/context.h"
 #include "core/random.h"
+#include "core/stream/context.h"
 #include "kernels/gradient.h"
 
 namespace krait {

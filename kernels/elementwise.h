@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "core/context.h"
+#include "core/stream/context.h"
 #include "kernels/gradient.h"
 
 namespace krait {

@@ -1,6 +1,6 @@
 // Rows of a table by index.
 #pragma once
-#include "core/context.h"
+#include "core/stream/context.h"
 #include "kernels/gradient.h"
 
 namespace krait {

@@ -1,6 +1,6 @@
 // Matrix product.
 #pragma once
-#include "core/context.h"
+#include "core/stream/context.h"
 #include "core/tensor.h"
 
 namespace krait {

@@ -1,6 +1,6 @@
 // Softmax and log-softmax over the last dimension.
 #pragma once
-#include "core/context.h"
+#include "core/stream/context.h"
 #include "kernels/gradient.h"
 
 namespace krait {

@@ -7,7 +7,7 @@
 #include "autograd/recompute.h"
 #include "autograd/reduce.h"
 #include "autograd/view.h"
-#include "core/profile.h"
+#include "core/stream/profile.h"
 
 namespace krait {
 

@@ -11,8 +11,8 @@
 
 #include <gtest/gtest.h>
 
-#include "core/context.h"
-#include "core/stream.h"
+#include "core/stream/context.h"
+#include "core/stream/stream.h"
 #include "core/tensor.h"
 
 namespace krait::testing {

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/context.h"
+#include "core/stream/context.h"
 
 namespace krait {
 

@@ -5,17 +5,17 @@
 #include <span>
 #include <vector>
 
-#include "core/graph.h"
 #include "core/readback.h"
+#include "core/stream/graph.h"
 #include "layers/mamba_lm.h"
 
 namespace krait {
 
 /// Texts that a model reads side by side, a row each: a prompt in chunks, then all rows one token
 /// at a time. A row is a state of fixed size, so memory and the time of a token do not depend on
-/// how much was read. A step is recorded once and replayed (core/graph.h). Computes on the model's
-/// device in the context that is current at construction; `model` must outlive the decoder and not
-/// change.
+/// how much was read. A step is recorded once and replayed (core/stream/graph.h). Computes on the
+/// model's device in the context that is current at construction; `model` must outlive the decoder
+/// and not change.
 class Decoder {
  public:
   /// `prefill_length`: tokens of a prompt that are read at once, which bounds the memory.

@@ -1,4 +1,4 @@
-#include "core/graph.h"
+#include "core/stream/graph.h"
 
 #include <cuda_runtime_api.h>
 

@@ -9,7 +9,7 @@
 #include <cuda_runtime_api.h>
 
 #include "core/cuda/check.h"
-#include "core/stream.h"
+#include "core/stream/stream.h"
 
 namespace krait::cuda {
 namespace {

@@ -1,4 +1,4 @@
-#include "core/profile.h"
+#include "core/stream/profile.h"
 
 #include <string>
 

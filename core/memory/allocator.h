@@ -82,8 +82,8 @@ class CachingAllocator {
   AllocatorStatistics statistics_;
 };
 
-/// Blocks that recorded work keeps for itself (core/graph.h): they are used again and again by what
-/// is recorded, and by nobody else until the object goes. Not in Exact mode.
+/// Blocks that recorded work keeps for itself (core/stream/graph.h): they are used again and again
+/// by what is recorded, and by nobody else until the object goes. Not in Exact mode.
 class ReservedBlocks {
  public:
   explicit ReservedBlocks(CachingAllocator& allocator);
@@ -112,9 +112,9 @@ class ReservedBlocks {
 
 /// The process-wide allocator of a device. On a GPU it is ordered by the device's compute stream: a
 /// block given back can be handed out again at once, for work that comes later in that stream. Who
-/// uses a block on another stream keeps it until that work is done (core/stream.h). The environment
-/// variable KRAIT_EXACT_MEMORY, set to anything but 0, puts the allocators of GPUs into Exact mode.
-/// Throws for a device that this build or machine lacks.
+/// uses a block on another stream keeps it until that work is done (core/stream/stream.h). The
+/// environment variable KRAIT_EXACT_MEMORY, set to anything but 0, puts the allocators of GPUs into
+/// Exact mode. Throws for a device that this build or machine lacks.
 CachingAllocator& allocator(Device device);
 
 namespace cuda {

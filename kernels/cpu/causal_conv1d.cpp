@@ -12,7 +12,7 @@
 #include <array>
 #include <type_traits>
 
-#include "core/scratch.h"
+#include "core/stream/scratch.h"
 #include "core/system/parallel.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/cpu/vector_math.h"

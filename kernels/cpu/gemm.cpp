@@ -5,7 +5,7 @@
 #include <Eigen/Core>
 #include <algorithm>
 
-#include "core/scratch.h"
+#include "core/stream/scratch.h"
 #include "core/system/parallel.h"
 
 namespace krait::cpu {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "core/scratch.h"
+#include "core/stream/scratch.h"
 #include "core/system/parallel.h"
 #include "kernels/cpu/sums.h"
 

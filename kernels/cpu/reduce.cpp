@@ -7,7 +7,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/scratch.h"
+#include "core/stream/scratch.h"
 #include "core/system/parallel.h"
 #include "kernels/cpu/strided.h"
 #include "kernels/cpu/sums.h"

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "core/scratch.h"
+#include "core/stream/scratch.h"
 #include "kernels/cpu/rows.h"
 #include "kernels/cpu/vector_math.h"
 #include "kernels/selective_scan.h"

@@ -4,7 +4,7 @@
 // dbias are added up in registers over a run, in shared memory over a block's four, and over blocks
 // by a second kernel, from (w + 1) rows of f32 per block that are 4 (w + 1) / (4 run) bytes per
 // element. All in an order that the layout alone decides.
-#include "core/scratch.h"
+#include "core/stream/scratch.h"
 #include "kernels/cuda/causal_conv1d.cuh"
 
 namespace krait::cuda {

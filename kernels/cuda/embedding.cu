@@ -18,7 +18,7 @@
 
 #include <cub/device/device_radix_sort.cuh>
 
-#include "core/scratch.h"
+#include "core/stream/scratch.h"
 #include "kernels/cuda/pack.cuh"
 #include "kernels/embedding.h"
 

@@ -17,7 +17,7 @@
 
 #include "core/cuda/check.h"
 #include "core/memory/allocator.h"
-#include "core/scratch.h"
+#include "core/stream/scratch.h"
 #include "kernels/copy.h"
 
 namespace krait::cuda {

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/scratch.h"
+#include "core/stream/scratch.h"
 #include "kernels/cuda/group_reduce.cuh"
 #include "kernels/cuda/vector.cuh"
 #include "kernels/reduce.h"

@@ -6,8 +6,8 @@
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
-#include "core/context.h"
 #include "core/cuda/check.h"
+#include "core/stream/context.h"
 #include "core/tensor.h"
 
 namespace krait::cuda {

@@ -12,7 +12,7 @@
 // twice.
 #include <optional>
 
-#include "core/scratch.h"
+#include "core/stream/scratch.h"
 #include "kernels/cuda/norm.cuh"
 #include "kernels/norm.h"
 

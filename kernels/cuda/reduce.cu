@@ -14,7 +14,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "core/scratch.h"
+#include "core/stream/scratch.h"
 #include "kernels/cuda/group_reduce.cuh"
 #include "kernels/cuda/strided.cuh"
 #include "kernels/reduce.h"

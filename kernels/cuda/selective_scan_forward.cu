@@ -20,7 +20,7 @@
 // after t, from the end backwards until the exponential of every state has come to zero: what lies
 // before cannot count. A scan over segments joins the states; a second launch walks all segments
 // from the states that enter them.
-#include "core/scratch.h"
+#include "core/stream/scratch.h"
 #include "kernels/cuda/selective_scan.cuh"
 #include "kernels/selective_scan.h"
 

@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "core/random.h"
-#include "core/stream.h"
+#include "core/stream/stream.h"
 #include "core/tensor.h"
 #include "tests/device.h"
 

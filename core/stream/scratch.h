@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <span>
 
-#include "core/context.h"
 #include "core/memory/allocator.h"
+#include "core/stream/context.h"
 
 namespace krait {
 

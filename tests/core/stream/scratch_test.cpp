@@ -1,4 +1,4 @@
-#include "core/scratch.h"
+#include "core/stream/scratch.h"
 
 #include <gtest/gtest.h>
 

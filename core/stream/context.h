@@ -10,7 +10,7 @@ struct Stream {
   void* handle = nullptr;
 };
 
-/// Passed to every kernel. Kernels take scratch memory from core/scratch.h.
+/// Passed to every kernel. Kernels take scratch memory from core/stream/scratch.h.
 struct ExecutionContext {
   Device device;
   Stream stream;

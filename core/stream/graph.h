@@ -3,8 +3,8 @@
 #include <functional>
 #include <memory>
 
-#include "core/context.h"
 #include "core/memory/allocator.h"
+#include "core/stream/context.h"
 
 namespace krait {
 
@@ -17,7 +17,7 @@ namespace krait {
 /// On the CPU, and for an allocator in Exact mode, replay() calls the work again.
 class Graph {
  public:
-  /// Runs `work` on the current context (core/context.h), which must be that of the calls to
+  /// Runs `work` on the current context (core/stream/context.h), which must be that of the calls to
   /// replay(), and records it: afterwards it has happened once. `work` must stay callable.
   explicit Graph(std::function<void()> work);
   ~Graph();

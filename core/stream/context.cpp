@@ -1,6 +1,6 @@
-#include "core/context.h"
+#include "core/stream/context.h"
 
-#include "core/stream.h"
+#include "core/stream/stream.h"
 
 namespace krait {
 namespace {
