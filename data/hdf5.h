@@ -20,8 +20,8 @@
 #include <utility>
 #include <vector>
 
-#include "core/shape.h"
 #include "core/system/file.h"
+#include "core/tensor/shape.h"
 
 namespace krait {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/target.h"
-#include "core/tensor.h"
+#include "core/tensor/tensor.h"
 #include "data/token_set.h"
 
 namespace krait {

@@ -16,9 +16,9 @@
 #include <string_view>
 #include <vector>
 
-#include "core/shape.h"
 #include "core/system/file.h"
-#include "core/tensor.h"
+#include "core/tensor/shape.h"
+#include "core/tensor/tensor.h"
 
 namespace krait {
 

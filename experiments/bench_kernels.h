@@ -7,7 +7,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "core/device.h"
-#include "core/dtype.h"
+#include "core/tensor/dtype.h"
 #include "experiments/bench_reference.h"
 
 namespace krait {
@@ -23,7 +23,7 @@ struct KernelBenchmark {
 };
 
 /// Random inputs through the kernels of a training step; on CUDA in the dtypes of a bf16 or f32
-/// model (core/dtype.h, accumulate_dtype). Gives
+/// model (core/tensor/dtype.h, accumulate_dtype). Gives
 ///   threads, dtype, krait (version and commit), date, seconds
 ///   device: its name, on CUDA with multiprocessors, clock_ghz, memory_gib, driver, runtime
 ///   copy_gb_per_s: the bandwidth of copy_kind, measured in the same run, read and written bytes

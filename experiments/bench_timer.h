@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/stream/stream.h"
-#include "core/tensor.h"
+#include "core/tensor/tensor.h"
 
 namespace krait {
 

@@ -31,7 +31,8 @@ int report(ErrorKind kind, std::string_view message) {
   return exit_code(kind);
 }
 
-// "core/tensor.cpp:12" of a path that begins where the sources lay when this file was compiled.
+// "core/tensor/tensor.cpp:12" of a path that begins where the sources lay when this file was
+// compiled.
 std::string_view in_repository(std::string_view where) {
   constexpr std::string_view kThisFile = "experiments/main.cpp";
   std::string_view root = __FILE__;

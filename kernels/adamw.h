@@ -1,7 +1,7 @@
 // AdamW over a flat buffer (Loshchilov & Hutter 2019, "Decoupled weight decay regularization").
 #pragma once
 #include "core/stream/context.h"
-#include "core/tensor.h"
+#include "core/tensor/tensor.h"
 
 namespace krait {
 

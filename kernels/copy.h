@@ -1,7 +1,7 @@
 // Copies between any strides and float dtypes.
 #pragma once
 #include "core/stream/context.h"
-#include "core/tensor.h"
+#include "core/tensor/tensor.h"
 
 namespace krait {
 

@@ -1,7 +1,7 @@
 // Matrix product.
 #pragma once
 #include "core/stream/context.h"
-#include "core/tensor.h"
+#include "core/tensor/tensor.h"
 
 namespace krait {
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "core/stream/context.h"
-#include "core/tensor.h"
+#include "core/tensor/tensor.h"
 
 namespace krait {
 

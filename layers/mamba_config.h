@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "autograd/norm.h"
-#include "core/dtype.h"
+#include "core/tensor/dtype.h"
 
 namespace krait {
 

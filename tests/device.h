@@ -13,7 +13,7 @@
 
 #include "core/stream/context.h"
 #include "core/stream/stream.h"
-#include "core/tensor.h"
+#include "core/tensor/tensor.h"
 
 namespace krait::testing {
 

@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
-#include "core/readback.h"
 #include "core/stream/graph.h"
+#include "core/tensor/readback.h"
 #include "layers/mamba_lm.h"
 
 namespace krait {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/shape.h"
+#include "core/tensor/shape.h"
 #include "train/config.h"
 
 namespace krait {

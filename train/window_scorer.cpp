@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "autograd/view.h"
-#include "core/readback.h"
 #include "core/system/parallel.h"
 #include "core/target.h"
+#include "core/tensor/readback.h"
 #include "kernels/embedding.h"
 #include "kernels/linear_cross_entropy.h"
 

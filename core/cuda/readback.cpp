@@ -1,4 +1,4 @@
-#include "core/readback.h"
+#include "core/tensor/readback.h"
 
 #include <cuda_runtime_api.h>
 

@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdint>
 
-#include "core/shape.h"
+#include "core/tensor/shape.h"
 
 namespace krait::cpu {
 

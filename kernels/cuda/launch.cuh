@@ -8,7 +8,7 @@
 
 #include "core/cuda/check.h"
 #include "core/stream/context.h"
-#include "core/tensor.h"
+#include "core/tensor/tensor.h"
 
 namespace krait::cuda {
 

@@ -11,7 +11,7 @@
 
 #include "core/random.h"
 #include "core/system/parallel.h"
-#include "core/tensor.h"
+#include "core/tensor/tensor.h"
 #include "tests/device.h"
 
 namespace krait::testing {

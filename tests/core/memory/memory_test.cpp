@@ -9,7 +9,7 @@
 
 #include "core/random.h"
 #include "core/stream/stream.h"
-#include "core/tensor.h"
+#include "core/tensor/tensor.h"
 #include "tests/device.h"
 
 namespace krait {

@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 #include "core/memory/memory.h"
-#include "core/tensor.h"
+#include "core/tensor/tensor.h"
 #include "tests/device.h"
 
 namespace krait {

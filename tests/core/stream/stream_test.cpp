@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "core/tensor.h"
+#include "core/tensor/tensor.h"
 #include "tests/device.h"
 
 namespace krait {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "core/device.h"
-#include "core/dtype.h"
-#include "core/shape.h"
+#include "core/tensor/dtype.h"
+#include "core/tensor/shape.h"
 
 namespace krait {
 

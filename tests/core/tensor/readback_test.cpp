@@ -1,4 +1,4 @@
-#include "core/readback.h"
+#include "core/tensor/readback.h"
 
 #include <gtest/gtest.h>
 

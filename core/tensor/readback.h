@@ -3,7 +3,7 @@
 #include <cstddef>
 
 #include "core/stream/stream.h"
-#include "core/tensor.h"
+#include "core/tensor/tensor.h"
 
 namespace krait {
 
