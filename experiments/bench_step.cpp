@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/engine.h"
-#include "autograd/reduce.h"
+#include "autograd/operations/reduce.h"
 #include "core/memory/allocator.h"
 #include "core/random.h"
 #include "core/stream/stream.h"

@@ -1,6 +1,6 @@
 #include "layers/causal_conv1d.h"
 
-#include "autograd/view.h"
+#include "autograd/operations/view.h"
 #include "layers/initialise.h"
 
 namespace krait {

@@ -1,5 +1,5 @@
 #pragma once
-#include "autograd/causal_conv1d.h"
+#include "autograd/operations/causal_conv1d.h"
 #include "layers/module.h"
 
 namespace krait {

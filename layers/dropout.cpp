@@ -1,6 +1,6 @@
 #include "layers/dropout.h"
 
-#include "autograd/dropout.h"
+#include "autograd/operations/dropout.h"
 
 namespace krait {
 namespace {

@@ -1,6 +1,6 @@
 #include "layers/embedding.h"
 
-#include "autograd/embedding.h"
+#include "autograd/operations/embedding.h"
 #include "layers/initialise.h"
 
 namespace krait {

@@ -1,6 +1,6 @@
 #include "layers/linear.h"
 
-#include "autograd/linear.h"
+#include "autograd/operations/linear.h"
 #include "layers/initialise.h"
 
 namespace krait {

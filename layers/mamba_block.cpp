@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "autograd/elementwise.h"
-#include "autograd/linear.h"
-#include "autograd/norm.h"
-#include "autograd/selective_scan.h"
-#include "autograd/view.h"
+#include "autograd/operations/elementwise.h"
+#include "autograd/operations/linear.h"
+#include "autograd/operations/norm.h"
+#include "autograd/operations/selective_scan.h"
+#include "autograd/operations/view.h"
 #include "layers/initialise.h"
 
 namespace krait {

@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "autograd/norm.h"
+#include "autograd/operations/norm.h"
 #include "core/tensor/dtype.h"
 
 namespace krait {

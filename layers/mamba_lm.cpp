@@ -2,11 +2,11 @@
 
 #include <string>
 
-#include "autograd/elementwise.h"
-#include "autograd/linear.h"
+#include "autograd/operations/elementwise.h"
+#include "autograd/operations/linear.h"
+#include "autograd/operations/reduce.h"
+#include "autograd/operations/view.h"
 #include "autograd/recompute.h"
-#include "autograd/reduce.h"
-#include "autograd/view.h"
 #include "core/stream/profile.h"
 
 namespace krait {

@@ -3,7 +3,7 @@
 #include <memory>
 #include <vector>
 
-#include "autograd/linear_cross_entropy.h"
+#include "autograd/operations/linear_cross_entropy.h"
 #include "layers/embedding.h"
 #include "layers/mamba_block.h"
 

@@ -1,6 +1,6 @@
 #include "layers/module.h"
 
-#include "autograd/view.h"
+#include "autograd/operations/view.h"
 #include "core/system/parallel.h"
 
 namespace krait {

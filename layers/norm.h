@@ -1,5 +1,5 @@
 #pragma once
-#include "autograd/norm.h"
+#include "autograd/operations/norm.h"
 #include "layers/module.h"
 
 namespace krait {

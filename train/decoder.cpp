@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "autograd/view.h"
+#include "autograd/operations/view.h"
 #include "core/memory/memory.h"
 #include "kernels/copy.h"
 

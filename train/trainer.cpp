@@ -12,7 +12,7 @@
 #include <fmt/format.h>
 
 #include "autograd/engine.h"
-#include "autograd/reduce.h"
+#include "autograd/operations/reduce.h"
 #include "core/memory/allocator.h"
 #include "core/stream/profile.h"
 #include "core/system/parallel.h"

@@ -7,7 +7,7 @@
 #include <tuple>
 #include <utility>
 
-#include "autograd/view.h"
+#include "autograd/operations/view.h"
 #include "core/system/parallel.h"
 #include "core/target.h"
 #include "core/tensor/readback.h"

@@ -2,12 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include "autograd/elementwise.h"
-#include "autograd/linear.h"
 #include "autograd/node.h"
+#include "autograd/operations/elementwise.h"
+#include "autograd/operations/linear.h"
+#include "autograd/operations/reduce.h"
+#include "autograd/operations/view.h"
 #include "autograd/recompute.h"
-#include "autograd/reduce.h"
-#include "autograd/view.h"
 #include "core/memory/allocator.h"
 #include "tests/autograd/random_tensor.h"
 

@@ -1,20 +1,20 @@
 // Every differentiable operation, every input, against central differences in f64.
 #include <gtest/gtest.h>
 
-#include "autograd/causal_conv1d.h"
-#include "autograd/dropout.h"
-#include "autograd/elementwise.h"
-#include "autograd/embedding.h"
 #include "autograd/engine.h"
 #include "autograd/gradient_check.h"
-#include "autograd/linear.h"
-#include "autograd/linear_cross_entropy.h"
-#include "autograd/norm.h"
+#include "autograd/operations/causal_conv1d.h"
+#include "autograd/operations/dropout.h"
+#include "autograd/operations/elementwise.h"
+#include "autograd/operations/embedding.h"
+#include "autograd/operations/linear.h"
+#include "autograd/operations/linear_cross_entropy.h"
+#include "autograd/operations/norm.h"
+#include "autograd/operations/reduce.h"
+#include "autograd/operations/selective_scan.h"
+#include "autograd/operations/softmax.h"
+#include "autograd/operations/view.h"
 #include "autograd/recompute.h"
-#include "autograd/reduce.h"
-#include "autograd/selective_scan.h"
-#include "autograd/softmax.h"
-#include "autograd/view.h"
 #include "tests/autograd/random_tensor.h"
 
 namespace krait {

@@ -1,14 +1,14 @@
 // Leaves in bf16 whose gradients are gathered in f32, and the dtypes of what operations make.
 #include <gtest/gtest.h>
 
-#include "autograd/causal_conv1d.h"
-#include "autograd/elementwise.h"
 #include "autograd/engine.h"
-#include "autograd/linear.h"
-#include "autograd/linear_cross_entropy.h"
-#include "autograd/reduce.h"
-#include "autograd/selective_scan.h"
-#include "autograd/view.h"
+#include "autograd/operations/causal_conv1d.h"
+#include "autograd/operations/elementwise.h"
+#include "autograd/operations/linear.h"
+#include "autograd/operations/linear_cross_entropy.h"
+#include "autograd/operations/reduce.h"
+#include "autograd/operations/selective_scan.h"
+#include "autograd/operations/view.h"
 #include "tests/kernels/tensors.h"
 
 namespace krait {

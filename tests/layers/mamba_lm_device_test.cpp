@@ -8,8 +8,8 @@
 #include <gtest/gtest.h>
 
 #include "autograd/engine.h"
-#include "autograd/reduce.h"
-#include "autograd/view.h"
+#include "autograd/operations/reduce.h"
+#include "autograd/operations/view.h"
 #include "core/memory/allocator.h"
 #include "core/system/parallel.h"
 #include "kernels/copy.h"

@@ -6,12 +6,12 @@
 
 #include <gtest/gtest.h>
 
-#include "autograd/elementwise.h"
 #include "autograd/engine.h"
 #include "autograd/gradient_check.h"
 #include "autograd/node.h"
-#include "autograd/reduce.h"
-#include "autograd/view.h"
+#include "autograd/operations/elementwise.h"
+#include "autograd/operations/reduce.h"
+#include "autograd/operations/view.h"
 #include "core/memory/allocator.h"
 #include "core/system/parallel.h"
 

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "autograd/engine.h"
-#include "autograd/reduce.h"
+#include "autograd/operations/reduce.h"
 #include "data/hdf5.h"
 #include "kernels/copy.h"
 #include "layers/mamba_lm.h"

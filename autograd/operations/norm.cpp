@@ -1,4 +1,4 @@
-#include "autograd/norm.h"
+#include "autograd/operations/norm.h"
 
 #include <array>
 

@@ -1,8 +1,8 @@
-#include "autograd/linear.h"
+#include "autograd/operations/linear.h"
 
-#include "autograd/elementwise.h"
 #include "autograd/node.h"
-#include "autograd/view.h"
+#include "autograd/operations/elementwise.h"
+#include "autograd/operations/view.h"
 #include "kernels/gemm.h"
 
 namespace krait {

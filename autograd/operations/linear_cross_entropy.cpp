@@ -1,4 +1,4 @@
-#include "autograd/linear_cross_entropy.h"
+#include "autograd/operations/linear_cross_entropy.h"
 
 #include "autograd/node.h"
 

@@ -1,7 +1,7 @@
-#include "kernels/softmax.h"
+#include "autograd/operations/softmax.h"
 
 #include "autograd/node.h"
-#include "autograd/softmax.h"
+#include "kernels/softmax.h"
 
 namespace krait {
 namespace {

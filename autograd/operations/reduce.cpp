@@ -1,8 +1,8 @@
-#include "kernels/reduce.h"
+#include "autograd/operations/reduce.h"
 
 #include "autograd/node.h"
-#include "autograd/reduce.h"
 #include "kernels/copy.h"
+#include "kernels/reduce.h"
 
 namespace krait {
 namespace {

@@ -1,9 +1,9 @@
-#include "kernels/causal_conv1d.h"
+#include "autograd/operations/causal_conv1d.h"
 
 #include <array>
 
-#include "autograd/causal_conv1d.h"
 #include "autograd/node.h"
+#include "kernels/causal_conv1d.h"
 
 namespace krait {
 namespace {

@@ -1,9 +1,9 @@
-#include "kernels/selective_scan.h"
+#include "autograd/operations/selective_scan.h"
 
 #include <array>
 
 #include "autograd/node.h"
-#include "autograd/selective_scan.h"
+#include "kernels/selective_scan.h"
 
 namespace krait {
 namespace {

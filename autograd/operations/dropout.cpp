@@ -1,7 +1,7 @@
-#include "kernels/dropout.h"
+#include "autograd/operations/dropout.h"
 
-#include "autograd/dropout.h"
 #include "autograd/node.h"
+#include "kernels/dropout.h"
 
 namespace krait {
 namespace {

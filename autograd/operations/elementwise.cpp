@@ -1,8 +1,8 @@
-#include "kernels/elementwise.h"
+#include "autograd/operations/elementwise.h"
 
-#include "autograd/elementwise.h"
 #include "autograd/node.h"
 #include "kernels/copy.h"
+#include "kernels/elementwise.h"
 #include "kernels/reduce.h"
 
 namespace krait {

@@ -1,7 +1,7 @@
-#include "kernels/embedding.h"
+#include "autograd/operations/embedding.h"
 
-#include "autograd/embedding.h"
 #include "autograd/node.h"
+#include "kernels/embedding.h"
 
 namespace krait {
 namespace {

@@ -1,4 +1,4 @@
-#include "autograd/view.h"
+#include "autograd/operations/view.h"
 
 #include <functional>
 #include <numeric>
