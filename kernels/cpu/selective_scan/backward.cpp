@@ -15,7 +15,7 @@
 //
 // Scratch: per slice, the partial sums of dB and dC, limited to half the size of u; per (batch,
 // segment), those of dA, dD and ddelta_bias. All are summed in one order at any number of threads.
-#include "kernels/cpu/selective_scan_backward.h"
+#include "kernels/cpu/selective_scan/backward.h"
 
 #include "core/system/parallel.h"
 

@@ -1,6 +1,6 @@
 // The backward walk of a slice of channel tiles; see selective_scan_backward.cpp for the whole.
 #pragma once
-#include "kernels/cpu/selective_scan.h"
+#include "kernels/cpu/selective_scan/scan.h"
 
 namespace krait::cpu {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/system/parallel.h"
-#include "kernels/cpu/selective_scan.h"
+#include "kernels/cpu/selective_scan/scan.h"
 
 namespace krait::cpu {
 

@@ -1,4 +1,4 @@
-#include "kernels/cpu/selective_scan_backward.h"
+#include "kernels/cpu/selective_scan/backward.h"
 
 namespace krait::cpu {
 
