@@ -14,8 +14,8 @@
 
 #include "core/stream/scratch.h"
 #include "core/system/parallel.h"
-#include "kernels/cpu/rows.h"
-#include "kernels/cpu/vector_math.h"
+#include "kernels/cpu/vector/rows.h"
+#include "kernels/cpu/vector/vector_math.h"
 
 namespace krait::cpu {
 namespace {

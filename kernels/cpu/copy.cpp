@@ -3,7 +3,7 @@
 #include <type_traits>
 
 #include "core/system/parallel.h"
-#include "kernels/cpu/strided.h"
+#include "kernels/cpu/vector/strided.h"
 
 namespace krait::cpu {
 namespace {

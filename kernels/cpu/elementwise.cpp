@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "core/system/parallel.h"
-#include "kernels/cpu/elementary.h"
-#include "kernels/cpu/strided.h"
+#include "kernels/cpu/vector/elementary.h"
+#include "kernels/cpu/vector/strided.h"
 
 namespace krait::cpu {
 namespace {

@@ -8,8 +8,8 @@
 
 #include "core/system/parallel.h"
 #include "kernels/copy.h"
-#include "kernels/cpu/elementary.h"
-#include "kernels/cpu/sums.h"
+#include "kernels/cpu/vector/elementary.h"
+#include "kernels/cpu/vector/sums.h"
 #include "kernels/gemm.h"
 
 namespace krait::cpu {

@@ -7,7 +7,7 @@
 
 #include "core/stream/scratch.h"
 #include "core/system/parallel.h"
-#include "kernels/cpu/sums.h"
+#include "kernels/cpu/vector/sums.h"
 
 namespace krait::cpu {
 namespace {

@@ -9,8 +9,8 @@
 
 #include "core/stream/scratch.h"
 #include "core/system/parallel.h"
-#include "kernels/cpu/strided.h"
-#include "kernels/cpu/sums.h"
+#include "kernels/cpu/vector/strided.h"
+#include "kernels/cpu/vector/sums.h"
 
 namespace krait::cpu {
 namespace {

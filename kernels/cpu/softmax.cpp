@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "core/system/parallel.h"
-#include "kernels/cpu/elementary.h"
-#include "kernels/cpu/sums.h"
+#include "kernels/cpu/vector/elementary.h"
+#include "kernels/cpu/vector/sums.h"
 
 namespace krait::cpu {
 namespace {

@@ -11,8 +11,8 @@
 #include <type_traits>
 
 #include "core/stream/scratch.h"
-#include "kernels/cpu/rows.h"
-#include "kernels/cpu/vector_math.h"
+#include "kernels/cpu/vector/rows.h"
+#include "kernels/cpu/vector/vector_math.h"
 #include "kernels/selective_scan.h"
 
 namespace krait::cpu {
