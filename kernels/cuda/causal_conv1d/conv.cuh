@@ -11,7 +11,7 @@
 #include <type_traits>
 
 #include "kernels/causal_conv1d.h"
-#include "kernels/cuda/causal_conv1d_plan.h"
+#include "kernels/cuda/causal_conv1d/plan.h"
 #include "kernels/cuda/launch.cuh"
 
 namespace krait::cuda {

@@ -1,4 +1,4 @@
-#include "kernels/cuda/causal_conv1d_plan.h"
+#include "kernels/cuda/causal_conv1d/plan.h"
 
 #include <gtest/gtest.h>
 

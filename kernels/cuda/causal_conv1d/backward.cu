@@ -5,7 +5,7 @@
 // by a second kernel, from (w + 1) rows of f32 per block that are 4 (w + 1) / (4 run) bytes per
 // element. All in an order that the layout alone decides.
 #include "core/stream/scratch.h"
-#include "kernels/cuda/causal_conv1d.cuh"
+#include "kernels/cuda/causal_conv1d/conv.cuh"
 
 namespace krait::cuda {
 namespace {

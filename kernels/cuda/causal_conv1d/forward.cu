@@ -1,7 +1,7 @@
 // Causal convolution, forward. Layout and thread map: causal_conv1d.cuh. An element of bf16 costs 2
 // bytes read and 2 written, plus (taps - 1) / run of a read, mostly from cache; nothing is saved.
 // The warp with the last run of a batch entry copies its final state.
-#include "kernels/cuda/causal_conv1d.cuh"
+#include "kernels/cuda/causal_conv1d/conv.cuh"
 
 namespace krait::cuda {
 namespace {
