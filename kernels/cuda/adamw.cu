@@ -5,7 +5,7 @@
 // worked out once a block, in f64. Bytes an element: reads param, m, v, grad (16), writes param, m,
 // v (12) and compute (2).
 #include "kernels/adamw.h"
-#include "kernels/cuda/pack.cuh"
+#include "kernels/cuda/device/pack.cuh"
 
 namespace krait::cuda {
 namespace {

@@ -8,7 +8,7 @@
 #include <bit>
 
 #include "kernels/copy.h"
-#include "kernels/cuda/strided.cuh"
+#include "kernels/cuda/device/strided.cuh"
 
 namespace krait::cuda {
 namespace {

@@ -4,7 +4,7 @@
 // never stored, and by the functions of core/random.h themselves, so it is that of the CPU.
 #include <cmath>
 
-#include "kernels/cuda/vector.cuh"
+#include "kernels/cuda/device/vector.cuh"
 #include "kernels/dropout.h"
 
 namespace krait::cuda {

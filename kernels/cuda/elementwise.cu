@@ -7,7 +7,7 @@
 // Which function it is is decided in the kernel, once a vector: the same branch for all threads,
 // and one kernel to compile instead of eleven. Arithmetic is f32, rounded once to the tensor's
 // type.
-#include "kernels/cuda/strided.cuh"
+#include "kernels/cuda/device/strided.cuh"
 #include "kernels/elementwise.h"
 
 namespace krait::cuda {

@@ -19,7 +19,7 @@
 #include <cub/device/device_radix_sort.cuh>
 
 #include "core/stream/scratch.h"
-#include "kernels/cuda/pack.cuh"
+#include "kernels/cuda/device/pack.cuh"
 #include "kernels/embedding.h"
 
 namespace krait::cuda {

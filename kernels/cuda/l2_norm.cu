@@ -8,8 +8,8 @@
 #include <limits>
 
 #include "core/stream/scratch.h"
-#include "kernels/cuda/group_reduce.cuh"
-#include "kernels/cuda/vector.cuh"
+#include "kernels/cuda/device/group_reduce.cuh"
+#include "kernels/cuda/device/vector.cuh"
 #include "kernels/reduce.h"
 
 namespace krait::cuda {

@@ -13,7 +13,7 @@
 #include <type_traits>
 
 #include "kernels/copy.h"
-#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/device/launch.cuh"
 #include "kernels/gemm.h"
 #include "kernels/linear_cross_entropy.h"
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "kernels/cuda/pack.cuh"
+#include "kernels/cuda/device/pack.cuh"
 #include "kernels/gradient.h"
 
 namespace krait::cuda::norm {

@@ -15,8 +15,8 @@
 #include <limits>
 
 #include "core/stream/scratch.h"
-#include "kernels/cuda/group_reduce.cuh"
-#include "kernels/cuda/strided.cuh"
+#include "kernels/cuda/device/group_reduce.cuh"
+#include "kernels/cuda/device/strided.cuh"
 #include "kernels/reduce.h"
 
 namespace krait::cuda {

@@ -8,8 +8,8 @@
 // likewise reads y and dy twice and writes dx. Sums are f64, in an order fixed by n.
 #include <limits>
 
-#include "kernels/cuda/group_reduce.cuh"
-#include "kernels/cuda/vector.cuh"
+#include "kernels/cuda/device/group_reduce.cuh"
+#include "kernels/cuda/device/vector.cuh"
 #include "kernels/softmax.h"
 
 namespace krait::cuda {

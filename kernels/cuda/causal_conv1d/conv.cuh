@@ -12,7 +12,7 @@
 
 #include "kernels/causal_conv1d.h"
 #include "kernels/cuda/causal_conv1d/plan.h"
-#include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/device/launch.cuh"
 
 namespace krait::cuda {
 

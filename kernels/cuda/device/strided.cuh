@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "kernels/cuda/vector.cuh"
+#include "kernels/cuda/device/vector.cuh"
 
 namespace krait::cuda {
 
