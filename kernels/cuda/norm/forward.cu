@@ -6,7 +6,7 @@
 // the variance and for y, from the cache.
 // Bytes an element: reads x (2 or 4) and residual (4), writes residual_out (4) and y (2 or 4); the
 // weights come from the cache. Nothing is read twice.
-#include "kernels/cuda/norm.cuh"
+#include "kernels/cuda/norm/rows.cuh"
 #include "kernels/norm.h"
 
 namespace krait::cuda {

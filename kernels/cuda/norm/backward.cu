@@ -13,7 +13,7 @@
 #include <optional>
 
 #include "core/stream/scratch.h"
-#include "kernels/cuda/norm.cuh"
+#include "kernels/cuda/norm/rows.cuh"
 #include "kernels/norm.h"
 
 namespace krait::cuda {
