@@ -1,7 +1,7 @@
 #include "kernels/selective_scan.h"
 
 #include "kernels/cpu/selective_scan/scan.h"
-#include "kernels/cuda/selective_scan_plan.h"
+#include "kernels/cuda/selective_scan/plan.h"
 #include "kernels/dispatch.h"
 
 namespace krait {

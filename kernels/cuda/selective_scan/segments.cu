@@ -1,6 +1,6 @@
 // Joins the segments of long sequences: one thread per (b, d, n) goes through the segments in
 // order.
-#include "kernels/cuda/selective_scan.cuh"
+#include "kernels/cuda/selective_scan/scan.cuh"
 
 namespace krait::cuda {
 namespace {

@@ -2,7 +2,7 @@
 //
 // dB and dC: one thread per (b, t, g) and value in [0, 2 n), neighbouring threads at neighbouring
 // values: 8 n bytes read per block and position, 4 n (bf16) written per position.
-#include "kernels/cuda/selective_scan.cuh"
+#include "kernels/cuda/selective_scan/scan.cuh"
 
 namespace krait::cuda {
 namespace {

@@ -1,7 +1,7 @@
 // What a block of the backward scan does. See selective_scan_backward.cu.
 #pragma once
-#include "kernels/cuda/selective_scan.cuh"
-#include "kernels/cuda/selective_scan_channel_sums.cuh"
+#include "kernels/cuda/selective_scan/channel_sums.cuh"
+#include "kernels/cuda/selective_scan/scan.cuh"
 
 namespace krait::cuda {
 

@@ -17,7 +17,7 @@
 #include <type_traits>
 
 #include "kernels/cuda/device/launch.cuh"
-#include "kernels/cuda/selective_scan_plan.h"
+#include "kernels/cuda/selective_scan/plan.h"
 
 namespace krait::cuda {
 

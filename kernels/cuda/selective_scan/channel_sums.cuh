@@ -1,6 +1,6 @@
 // Sums of dB and dC over the channels of a warp.
 #pragma once
-#include "kernels/cuda/selective_scan.cuh"
+#include "kernels/cuda/selective_scan/scan.cuh"
 
 namespace krait::cuda {
 

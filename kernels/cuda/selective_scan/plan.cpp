@@ -1,4 +1,4 @@
-#include "kernels/cuda/selective_scan_plan.h"
+#include "kernels/cuda/selective_scan/plan.h"
 
 #include <algorithm>
 

@@ -21,7 +21,7 @@
 // before cannot count. A scan over segments joins the states; a second launch walks all segments
 // from the states that enter them.
 #include "core/stream/scratch.h"
-#include "kernels/cuda/selective_scan.cuh"
+#include "kernels/cuda/selective_scan/scan.cuh"
 #include "kernels/selective_scan.h"
 
 namespace krait::cuda {

@@ -31,7 +31,7 @@
 // Long sequences of few channels are cut into segments as in the forward kernel: a first launch
 // finds the gradients of the states that enter segments, from their first positions on.
 #include "core/stream/scratch.h"
-#include "kernels/cuda/selective_scan_backward.cuh"
+#include "kernels/cuda/selective_scan/backward.cuh"
 #include "kernels/selective_scan.h"
 
 namespace krait::cuda {
