@@ -8,7 +8,7 @@
 #include "autograd/operations/norm.h"
 #include "autograd/operations/selective_scan.h"
 #include "autograd/operations/view.h"
-#include "layers/initialise.h"
+#include "layers/basic/initialise.h"
 
 namespace krait {
 namespace {

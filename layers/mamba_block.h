@@ -1,10 +1,10 @@
 // The Mamba-1 block: pre-norm, then the selective state-space mixer.
 #pragma once
-#include "layers/causal_conv1d.h"
-#include "layers/dropout.h"
-#include "layers/linear.h"
+#include "layers/basic/causal_conv1d.h"
+#include "layers/basic/dropout.h"
+#include "layers/basic/linear.h"
+#include "layers/basic/norm.h"
 #include "layers/mamba_config.h"
-#include "layers/norm.h"
 
 namespace krait {
 

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "autograd/operations/linear_cross_entropy.h"
-#include "layers/embedding.h"
+#include "layers/basic/embedding.h"
 #include "layers/mamba_block.h"
 
 namespace krait {

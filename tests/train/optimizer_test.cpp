@@ -6,8 +6,8 @@
 #include <gtest/gtest.h>
 
 #include "kernels/copy.h"
-#include "layers/initialise.h"
-#include "layers/linear.h"
+#include "layers/basic/initialise.h"
+#include "layers/basic/linear.h"
 #include "tests/kernels/tensors.h"
 
 namespace krait {

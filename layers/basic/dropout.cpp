@@ -1,4 +1,4 @@
-#include "layers/dropout.h"
+#include "layers/basic/dropout.h"
 
 #include "autograd/operations/dropout.h"
 

@@ -1,7 +1,7 @@
-#include "layers/linear.h"
+#include "layers/basic/linear.h"
 
 #include "autograd/operations/linear.h"
-#include "layers/initialise.h"
+#include "layers/basic/initialise.h"
 
 namespace krait {
 

@@ -1,7 +1,7 @@
-#include "layers/causal_conv1d.h"
+#include "layers/basic/causal_conv1d.h"
 
 #include "autograd/operations/view.h"
-#include "layers/initialise.h"
+#include "layers/basic/initialise.h"
 
 namespace krait {
 

@@ -1,6 +1,6 @@
-#include "layers/norm.h"
+#include "layers/basic/norm.h"
 
-#include "layers/initialise.h"
+#include "layers/basic/initialise.h"
 
 namespace krait {
 

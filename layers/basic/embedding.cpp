@@ -1,7 +1,7 @@
-#include "layers/embedding.h"
+#include "layers/basic/embedding.h"
 
 #include "autograd/operations/embedding.h"
-#include "layers/initialise.h"
+#include "layers/basic/initialise.h"
 
 namespace krait {
 

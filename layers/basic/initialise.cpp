@@ -1,4 +1,4 @@
-#include "layers/initialise.h"
+#include "layers/basic/initialise.h"
 
 #include <cmath>
 
