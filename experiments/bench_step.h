@@ -4,7 +4,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "layers/mamba_config.h"
+#include "layers/mixers/config.h"
 #include "train/config.h"
 
 namespace krait {

@@ -5,7 +5,7 @@
 
 #include "autograd/operations/linear_cross_entropy.h"
 #include "layers/basic/embedding.h"
-#include "layers/mamba_block.h"
+#include "layers/mixers/mamba1.h"
 
 namespace krait {
 

@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "layers/mamba_config.h"
+#include "layers/mixers/config.h"
 #include "train/config.h"
 
 namespace krait {

@@ -4,7 +4,7 @@
 #include "layers/basic/dropout.h"
 #include "layers/basic/linear.h"
 #include "layers/basic/norm.h"
-#include "layers/mamba_config.h"
+#include "layers/mixers/config.h"
 
 namespace krait {
 

@@ -1,4 +1,4 @@
-#include "layers/mamba_block.h"
+#include "layers/mixers/mamba1.h"
 
 #include <algorithm>
 #include <cmath>
