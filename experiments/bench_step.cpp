@@ -15,7 +15,7 @@
 #include "core/random.h"
 #include "core/stream/stream.h"
 #include "core/system/parallel.h"
-#include "layers/mamba_lm.h"
+#include "layers/models/language_model.h"
 #include "train/optimizer.h"
 #include "train/parameter_arena.h"
 

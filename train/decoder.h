@@ -7,7 +7,7 @@
 
 #include "core/stream/graph.h"
 #include "core/tensor/readback.h"
-#include "layers/mamba_lm.h"
+#include "layers/models/language_model.h"
 
 namespace krait {
 

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "data/tokenizer.h"
-#include "layers/mamba_lm.h"
+#include "layers/models/language_model.h"
 #include "train/sampler.h"
 
 namespace krait {

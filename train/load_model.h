@@ -7,7 +7,7 @@
 
 #include "data/token_set.h"
 #include "data/tokenizer.h"
-#include "layers/mamba_lm.h"
+#include "layers/models/language_model.h"
 #include "train/checkpoint.h"
 #include "train/config.h"
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "layers/mamba_lm.h"
+#include "layers/models/language_model.h"
 #include "train/context_buckets.h"
 #include "train/corpus.h"
 #include "train/perplexity_windows.h"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "data/tokenizer.h"
-#include "layers/mamba_lm.h"
+#include "layers/models/language_model.h"
 #include "train/task_file.h"
 #include "train/window_scorer.h"
 

@@ -21,7 +21,7 @@
 #include "data/token_set.h"
 #include "kernels/copy.h"
 #include "kernels/reduce.h"
-#include "layers/mamba_lm.h"
+#include "layers/models/language_model.h"
 #include "train/checkpoint.h"
 #include "train/config_schema.h"
 #include "train/generate.h"

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "layers/mamba_lm.h"
+#include "layers/models/language_model.h"
 #include "train/perplexity_windows.h"
 
 namespace krait {

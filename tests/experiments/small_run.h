@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "data/tokenizer.h"
-#include "layers/mamba_lm.h"
+#include "layers/models/language_model.h"
 #include "tests/data/temporary_directory.h"
 #include "train/checkpoint.h"
 #include "train/model_config.h"

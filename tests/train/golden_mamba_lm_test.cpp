@@ -9,7 +9,7 @@
 #include "autograd/operations/reduce.h"
 #include "data/hdf5.h"
 #include "kernels/copy.h"
-#include "layers/mamba_lm.h"
+#include "layers/models/language_model.h"
 #include "tests/device.h"
 #include "tests/golden.h"
 #include "train/optimizer.h"

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/random.h"
-#include "layers/mamba_lm.h"
+#include "layers/models/language_model.h"
 
 namespace krait {
 

@@ -13,7 +13,7 @@
 #include "core/memory/allocator.h"
 #include "core/system/parallel.h"
 #include "kernels/copy.h"
-#include "layers/mamba_lm.h"
+#include "layers/models/language_model.h"
 #include "tests/kernels/tensors.h"
 
 namespace krait {

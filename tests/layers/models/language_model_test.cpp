@@ -1,4 +1,4 @@
-#include "layers/mamba_lm.h"
+#include "layers/models/language_model.h"
 
 #include <cmath>
 #include <map>
