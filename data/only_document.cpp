@@ -1,6 +1,6 @@
 #include "data/only_document.h"
 
-#include "data/json_text.h"
+#include "data/files/json_text.h"
 
 namespace krait {
 

@@ -9,8 +9,8 @@
 
 #include "core/error.h"
 #include "core/system/parallel.h"
+#include "data/files/strict_json.h"
 #include "data/float16.h"
-#include "data/strict_json.h"
 
 namespace krait {
 namespace {

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "data/files/strict_json.h"
 #include "data/safetensors.h"
-#include "data/strict_json.h"
 
 namespace krait {
 namespace {

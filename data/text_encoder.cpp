@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 #include "core/system/parallel.h"
-#include "data/json_text.h"
+#include "data/files/json_text.h"
 
 namespace krait {
 namespace {

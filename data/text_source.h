@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/system/hash.h"
-#include "data/byte_stream.h"
+#include "data/files/byte_stream.h"
 
 namespace krait {
 

@@ -8,7 +8,7 @@
 
 #include "core/error.h"
 #include "data/byte_alphabet.h"
-#include "data/strict_json.h"
+#include "data/files/strict_json.h"
 #include "data/unicode.h"
 
 namespace krait {

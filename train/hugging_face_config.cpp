@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "data/strict_json.h"
+#include "data/files/strict_json.h"
 #include "train/config_schema.h"
 
 namespace krait {

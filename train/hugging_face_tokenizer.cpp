@@ -5,7 +5,7 @@
 #include "core/error.h"
 #include "core/system/file.h"
 #include "data/byte_alphabet.h"
-#include "data/strict_json.h"
+#include "data/files/strict_json.h"
 
 namespace krait {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/data/compressed.h"
+#include "tests/data/files/compressed.h"
 #include "tests/data/temporary_directory.h"
 
 namespace krait {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "data/byte_stream.h"
+#include "data/files/byte_stream.h"
 #include "tests/fuzz/memory_file.h"
 
 namespace {

@@ -1,11 +1,11 @@
-#include "data/byte_stream.h"
+#include "data/files/byte_stream.h"
 
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "core/random.h"
-#include "tests/data/compressed.h"
+#include "tests/data/files/compressed.h"
 #include "tests/data/temporary_directory.h"
 
 namespace krait {

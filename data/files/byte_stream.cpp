@@ -1,4 +1,4 @@
-#include "data/byte_stream.h"
+#include "data/files/byte_stream.h"
 
 #include <cerrno>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "data/strict_json.h"
+#include "data/files/strict_json.h"
 
 #include <set>
 #include <vector>

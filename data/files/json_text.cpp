@@ -1,4 +1,4 @@
-#include "data/json_text.h"
+#include "data/files/json_text.h"
 
 #include <cstdint>
 #include <optional>

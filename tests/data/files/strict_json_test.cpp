@@ -1,4 +1,4 @@
-#include "data/strict_json.h"
+#include "data/files/strict_json.h"
 
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>

@@ -10,7 +10,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "data/byte_stream.h"
+#include "data/files/byte_stream.h"
 
 namespace krait {
 

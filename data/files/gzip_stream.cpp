@@ -6,7 +6,7 @@
 #include <zlib.h>
 
 #include "core/error.h"
-#include "data/byte_stream.h"
+#include "data/files/byte_stream.h"
 
 namespace krait {
 namespace {
