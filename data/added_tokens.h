@@ -8,8 +8,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "data/unicode.h"
-#include "data/utf8.h"
+#include "data/unicode/characters.h"
+#include "data/unicode/utf8.h"
 
 namespace krait {
 

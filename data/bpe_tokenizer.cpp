@@ -2,8 +2,8 @@
 
 #include "core/error.h"
 #include "core/system/hash.h"
-#include "data/unicode.h"
-#include "data/utf8.h"
+#include "data/unicode/characters.h"
+#include "data/unicode/utf8.h"
 
 namespace krait {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 #include "data/byte_alphabet.h"
-#include "data/utf8.h"
+#include "data/unicode/utf8.h"
 
 namespace krait {
 namespace {

@@ -1,6 +1,6 @@
 #include "data/byte_alphabet.h"
 
-#include "data/utf8.h"
+#include "data/unicode/utf8.h"
 
 namespace krait {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "data/unicode.h"
-#include "data/utf8.h"
+#include "data/unicode/characters.h"
+#include "data/unicode/utf8.h"
 
 namespace krait {
 namespace {

@@ -9,7 +9,7 @@
 #include "core/error.h"
 #include "data/byte_alphabet.h"
 #include "data/files/strict_json.h"
-#include "data/unicode.h"
+#include "data/unicode/characters.h"
 
 namespace krait {
 namespace {

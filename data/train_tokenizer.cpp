@@ -9,7 +9,7 @@
 #include "data/bpe_trainer.h"
 #include "data/text_encoder.h"
 #include "data/text_source.h"
-#include "data/utf8.h"
+#include "data/unicode/utf8.h"
 #include "data/word_counts.h"
 
 namespace krait {

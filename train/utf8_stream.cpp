@@ -1,6 +1,6 @@
 #include "train/utf8_stream.h"
 
-#include "data/utf8.h"
+#include "data/unicode/utf8.h"
 
 namespace krait {
 

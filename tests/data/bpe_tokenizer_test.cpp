@@ -11,7 +11,7 @@
 
 #include "core/random.h"
 #include "core/system/file.h"
-#include "data/utf8.h"
+#include "data/unicode/utf8.h"
 #include "tests/data/temporary_directory.h"
 
 namespace krait {

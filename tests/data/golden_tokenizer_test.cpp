@@ -8,7 +8,7 @@
 
 #include "core/system/file.h"
 #include "data/bpe_tokenizer.h"
-#include "data/utf8.h"
+#include "data/unicode/utf8.h"
 #include "tests/golden.h"
 
 namespace krait {

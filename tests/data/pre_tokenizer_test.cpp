@@ -7,8 +7,8 @@
 #include <gtest/gtest.h>
 
 #include "core/random.h"
-#include "data/unicode.h"
-#include "data/utf8.h"
+#include "data/unicode/characters.h"
+#include "data/unicode/utf8.h"
 
 namespace krait {
 namespace {

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "data/bpe_tokenizer.h"
-#include "data/unicode.h"
-#include "data/utf8.h"
+#include "data/unicode/characters.h"
+#include "data/unicode/utf8.h"
 #include "train/utf8_stream.h"
 
 namespace {

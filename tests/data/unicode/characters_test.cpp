@@ -1,4 +1,4 @@
-#include "data/unicode.h"
+#include "data/unicode/characters.h"
 
 #include <string>
 #include <utility>
@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "core/random.h"
-#include "data/utf8.h"
+#include "data/unicode/utf8.h"
 
 namespace krait {
 namespace {

@@ -1,4 +1,4 @@
-#include "data/unicode.h"
+#include "data/unicode/characters.h"
 
 #include <algorithm>
 #include <memory>
@@ -6,9 +6,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "data/nfc_table.h"
-#include "data/unicode_class_table.h"
-#include "data/utf8.h"
+#include "data/unicode/class_table.h"
+#include "data/unicode/nfc_table.h"
+#include "data/unicode/utf8.h"
 
 namespace krait {
 namespace {

@@ -7,7 +7,7 @@
 namespace krait {
 
 /// Bits of a character's properties. Which characters have them is what the `tokenizers` library
-/// holds (data/unicode_class_table.h, data/nfc_table.h), not the newest Unicode.
+/// holds (data/unicode/class_table.h, data/unicode/nfc_table.h), not the newest Unicode.
 namespace unicode_property {
 inline constexpr std::uint8_t kLetter = 1;  // \p{L}
 inline constexpr std::uint8_t kNumber = 2;  // \p{N}
