@@ -6,7 +6,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#include "data/hdf5.h"
+#include "data/hdf5/hdf5.h"
 #include "data/token_set.h"
 #include "data/token_set_format.h"
 

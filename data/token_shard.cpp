@@ -4,7 +4,7 @@
 #include <limits>
 
 #include "core/system/parallel.h"
-#include "data/hdf5.h"
+#include "data/hdf5/hdf5.h"
 #include "data/token_set_format.h"
 
 namespace krait {

@@ -42,8 +42,8 @@ struct Library {
 };
 const Names kCudaUsers{"core/cuda/", "kernels/cuda/", "train/communicator_nccl"};
 const Names kTextUsers{"data/", "train/", "experiments/"};
-const std::vector<Library> kLibraries{{"H5", {"data/hdf5"}},
-                                      {"hdf5", {"data/hdf5"}},
+const std::vector<Library> kLibraries{{"H5", {"data/hdf5/"}},
+                                      {"hdf5", {"data/hdf5/"}},
                                       {"zlib.h", {"data/files/gzip_stream"}},
                                       {"zstd", {"data/files/zstd_stream"}},
                                       {"yaml-cpp/", {"train/config"}},

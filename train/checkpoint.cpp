@@ -13,7 +13,7 @@
 #include "core/memory/memory.h"
 #include "core/system/file.h"
 #include "core/system/hash.h"
-#include "data/hdf5.h"
+#include "data/hdf5/hdf5.h"
 #include "data/tokenizer.h"
 #include "train/build_info.h"
 

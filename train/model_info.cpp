@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/system/file.h"
-#include "data/hdf5.h"
+#include "data/hdf5/hdf5.h"
 #include "train/hugging_face.h"
 #include "train/hugging_face_tokenizer.h"
 

@@ -6,7 +6,7 @@
 #include <hdf5.h>
 
 #include "core/random.h"
-#include "data/hdf5.h"
+#include "data/hdf5/hdf5.h"
 #include "data/token_set_format.h"
 #include "tests/data/sample_documents.h"
 #include "tests/data/temporary_directory.h"

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "core/random.h"
-#include "data/hdf5.h"
+#include "data/hdf5/hdf5.h"
 #include "data/token_set.h"
 #include "tests/data/temporary_directory.h"
 #include "train/checkpoint.h"

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-#include "data/hdf5.h"
+#include "data/hdf5/hdf5.h"
 #include "tests/golden.h"
 #include "tests/kernels/kernel_arrays.h"
 

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "core/system/file.h"
-#include "data/hdf5.h"
+#include "data/hdf5/hdf5.h"
 #include "kernels/copy.h"
 #include "tests/data/temporary_directory.h"
 #include "tests/device.h"

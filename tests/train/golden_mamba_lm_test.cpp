@@ -7,7 +7,7 @@
 
 #include "autograd/engine.h"
 #include "autograd/operations/reduce.h"
-#include "data/hdf5.h"
+#include "data/hdf5/hdf5.h"
 #include "kernels/copy.h"
 #include "layers/models/language_model.h"
 #include "tests/device.h"

@@ -10,7 +10,7 @@
 #include "core/random.h"
 #include "core/system/file.h"
 #include "core/system/parallel.h"
-#include "data/hdf5.h"
+#include "data/hdf5/hdf5.h"
 #include "data/token_set.h"
 #include "tests/data/temporary_directory.h"
 #include "tests/device.h"

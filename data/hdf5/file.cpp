@@ -1,11 +1,12 @@
+#include "core/system/file.h"
+
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 
 #include <sys/stat.h>
 
-#include "core/system/file.h"
-#include "data/hdf5_handle.h"
+#include "data/hdf5/handle.h"
 
 namespace krait {
 namespace fs = std::filesystem;

@@ -1,4 +1,4 @@
-#include "data/hdf5.h"
+#include "data/hdf5/hdf5.h"
 
 #include <csignal>
 #include <numeric>
@@ -26,7 +26,7 @@ std::vector<double> ramp(std::size_t n, double step) {
 // fletcher32 chunks, strings, NumPy booleans, and datasets that are incomplete or of unsupported
 // form.
 Hdf5File numpy_file() {
-  return Hdf5File::open(fs::path(KRAIT_SOURCE_DIR) / "tests/data/numpy.h5");
+  return Hdf5File::open(fs::path(KRAIT_SOURCE_DIR) / "tests/data/hdf5/numpy.h5");
 }
 
 TEST(Hdf5, WhatIsWrittenIsRead) {

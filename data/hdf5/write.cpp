@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <array>
 
-#include "data/hdf5_handle.h"
+#include "data/hdf5/handle.h"
 
 namespace krait {
 using hdf5::checked;

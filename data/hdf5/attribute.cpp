@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <type_traits>
 
-#include "data/hdf5_handle.h"
+#include "data/hdf5/handle.h"
 
 namespace krait {
 using hdf5::checked;

@@ -6,7 +6,7 @@
 
 #include <sys/stat.h>
 
-#include "data/hdf5_handle.h"
+#include "data/hdf5/handle.h"
 
 namespace krait {
 using hdf5::checked;

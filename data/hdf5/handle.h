@@ -11,7 +11,7 @@
 #include <hdf5.h>
 
 #include "core/error.h"
-#include "data/hdf5.h"
+#include "data/hdf5/hdf5.h"
 
 namespace krait {
 
