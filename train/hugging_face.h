@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-#include "data/safetensors.h"
+#include "data/safetensors/safetensors.h"
 #include "train/hugging_face_config.h"
 #include "train/load_model.h"
 

@@ -6,7 +6,7 @@
 #include <span>
 
 #include "core/error.h"
-#include "data/safetensors.h"
+#include "data/safetensors/safetensors.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "data/float16.h"
+#include "data/safetensors/float16.h"
 
 #include <cmath>
 #include <limits>

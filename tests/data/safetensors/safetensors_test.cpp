@@ -1,4 +1,4 @@
-#include "data/safetensors.h"
+#include "data/safetensors/safetensors.h"
 
 #include <cstdint>
 #include <cstring>

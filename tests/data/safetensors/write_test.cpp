@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "core/system/file.h"
-#include "data/safetensors.h"
+#include "data/safetensors/safetensors.h"
 #include "tests/data/temporary_directory.h"
 
 namespace krait {

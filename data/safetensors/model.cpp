@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "data/files/strict_json.h"
-#include "data/safetensors.h"
+#include "data/safetensors/safetensors.h"
 
 namespace krait {
 namespace {

@@ -1,4 +1,4 @@
-#include "data/safetensors.h"
+#include "data/safetensors/safetensors.h"
 
 #include <algorithm>
 #include <array>
@@ -10,7 +10,7 @@
 #include "core/error.h"
 #include "core/system/parallel.h"
 #include "data/files/strict_json.h"
-#include "data/float16.h"
+#include "data/safetensors/float16.h"
 
 namespace krait {
 namespace {

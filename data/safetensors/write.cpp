@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "data/float16.h"
-#include "data/safetensors.h"
+#include "data/safetensors/float16.h"
+#include "data/safetensors/safetensors.h"
 
 namespace krait {
 namespace {
