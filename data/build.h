@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "data/token_set.h"
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 
 namespace krait {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "data/text_reader.h"
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 
 namespace krait {
 

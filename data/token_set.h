@@ -35,7 +35,7 @@
 
 #include "core/system/file.h"
 #include "core/system/hash.h"
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 
 namespace krait {
 

@@ -5,12 +5,12 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "data/bpe_tokenizer.h"
-#include "data/bpe_trainer.h"
 #include "data/text_encoder.h"
 #include "data/text_source.h"
+#include "data/tokenizer/bpe_tokenizer.h"
+#include "data/tokenizer/bpe_trainer.h"
+#include "data/tokenizer/word_counts.h"
 #include "data/unicode/utf8.h"
-#include "data/word_counts.h"
 
 namespace krait {
 namespace {

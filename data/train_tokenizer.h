@@ -41,10 +41,10 @@ struct TrainedTokenizer {
   std::vector<SkippedFile> skipped;
 };
 
-/// The same text gives the same tokenizer, with any number of threads. See data/bpe_trainer.h for
-/// the rule and data/word_counts.h for the memory. Throws Usage, MissingInput, Io and BadData as
-/// build_token_sets does, and Usage for a vocabulary that is too small, or special tokens that are
-/// empty, named twice or not UTF-8.
+/// The same text gives the same tokenizer, with any number of threads. See
+/// data/tokenizer/bpe_trainer.h for the rule and data/tokenizer/word_counts.h for the memory.
+/// Throws Usage, MissingInput, Io and BadData as build_token_sets does, and Usage for a vocabulary
+/// that is too small, or special tokens that are empty, named twice or not UTF-8.
 TrainedTokenizer train_tokenizer(const TrainTokenizerOptions& options);
 
 }  // namespace krait

@@ -17,7 +17,7 @@
 #include "core/system/file.h"
 #include "core/system/hash.h"
 #include "data/text_encoder.h"
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 #include "data/train_tokenizer.h"
 #include "experiments/command.h"
 #include "train/progress.h"

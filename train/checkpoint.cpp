@@ -14,7 +14,7 @@
 #include "core/system/file.h"
 #include "core/system/hash.h"
 #include "data/hdf5/hdf5.h"
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 #include "train/build_info.h"
 
 namespace krait {

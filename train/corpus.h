@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "data/token_set.h"
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 #include "train/text_statistics.h"
 
 namespace krait {

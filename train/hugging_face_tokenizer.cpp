@@ -4,8 +4,8 @@
 
 #include "core/error.h"
 #include "core/system/file.h"
-#include "data/byte_alphabet.h"
 #include "data/files/strict_json.h"
+#include "data/tokenizer/byte_alphabet.h"
 
 namespace krait {
 namespace {

@@ -2,7 +2,7 @@
 #pragma once
 #include <vector>
 
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 #include "train/config.h"
 #include "train/parameter_arena.h"
 

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "data/token_set.h"
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 #include "layers/models/language_model.h"
 #include "train/checkpoint.h"
 #include "train/config.h"

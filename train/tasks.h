@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 #include "layers/models/language_model.h"
 #include "train/task_file.h"
 #include "train/window_scorer.h"

@@ -9,9 +9,9 @@
 
 #include "core/system/file.h"
 #include "core/system/parallel.h"
-#include "data/bpe_tokenizer.h"
-#include "data/bpe_trainer.h"
-#include "data/word_counts.h"
+#include "data/tokenizer/bpe_tokenizer.h"
+#include "data/tokenizer/bpe_trainer.h"
+#include "data/tokenizer/word_counts.h"
 #include "tests/data/temporary_directory.h"
 
 namespace krait {

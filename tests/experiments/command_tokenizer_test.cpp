@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/system/file.h"
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 #include "tests/data/temporary_directory.h"
 #include "tests/experiments/run_binary.h"
 

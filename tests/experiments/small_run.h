@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "data/tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
 #include "layers/models/language_model.h"
 #include "tests/data/temporary_directory.h"
 #include "train/checkpoint.h"

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "data/bpe_tokenizer.h"
+#include "data/tokenizer/bpe_tokenizer.h"
 
 namespace {
 

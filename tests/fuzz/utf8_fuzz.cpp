@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "data/bpe_tokenizer.h"
+#include "data/tokenizer/bpe_tokenizer.h"
 #include "data/unicode/characters.h"
 #include "data/unicode/utf8.h"
 #include "train/utf8_stream.h"

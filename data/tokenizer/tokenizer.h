@@ -99,8 +99,8 @@ inline constexpr std::size_t kMaxTokenizerBytes = std::size_t{64} << 20;
 inline constexpr std::string_view kBpeTokenizerName = "bpe";
 
 /// The tokenizer that a user names: "byte", or the path of a tokenizer.json or of a directory that
-/// holds one (data/bpe_tokenizer.h). `end_of_document` is the text of the token that ends a
-/// document; without one the tokenizer's own is taken. Throws Usage for any other name and for an
+/// holds one (data/tokenizer/bpe_tokenizer.h). `end_of_document` is the text of the token that ends
+/// a document; without one the tokenizer's own is taken. Throws Usage for any other name and for an
 /// end_of_document that the tokenizer does not have, and what reading the file throws.
 std::unique_ptr<Tokenizer> make_tokenizer(std::string_view spec,
                                           std::string_view end_of_document = {});

@@ -1,4 +1,6 @@
 // Texts with the ids and the decoded form that the `tokenizers` library gives for them.
+#include "tests/golden.h"
+
 #include <iostream>
 #include <string>
 #include <vector>
@@ -7,9 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/system/file.h"
-#include "data/bpe_tokenizer.h"
+#include "data/tokenizer/bpe_tokenizer.h"
 #include "data/unicode/utf8.h"
-#include "tests/golden.h"
 
 namespace krait {
 namespace {

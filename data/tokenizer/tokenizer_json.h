@@ -5,9 +5,9 @@
 #include <string_view>
 #include <vector>
 
-#include "data/added_tokens.h"
-#include "data/bpe_model.h"
-#include "data/pre_tokenizer.h"
+#include "data/tokenizer/added_tokens.h"
+#include "data/tokenizer/bpe_model.h"
+#include "data/tokenizer/pre_tokenizer.h"
 
 namespace krait {
 

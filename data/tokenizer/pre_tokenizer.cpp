@@ -1,4 +1,4 @@
-#include "data/pre_tokenizer.h"
+#include "data/tokenizer/pre_tokenizer.h"
 
 #include <algorithm>
 #include <utility>

@@ -7,14 +7,14 @@
 #include <string>
 #include <vector>
 
-#include "data/tokenizer.h"
-#include "data/tokenizer_json.h"
+#include "data/tokenizer/tokenizer.h"
+#include "data/tokenizer/tokenizer_json.h"
 
 namespace krait {
 
 /// Gives the ids that the library's Tokenizer gives with add_special_tokens false: added tokens
-/// that stand in a text are found in it, special ones too. See data/tokenizer_json.h for what is
-/// read.
+/// that stand in a text are found in it, special ones too. See data/tokenizer/tokenizer_json.h for
+/// what is read.
 ///
 /// Text that is not UTF-8: each maximal part of a character that cannot be one is read as U+FFFD
 /// (Unicode 15, section 3.9), which is what Python's decode(errors="replace") makes of it.

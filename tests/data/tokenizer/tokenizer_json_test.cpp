@@ -1,4 +1,4 @@
-#include "data/tokenizer_json.h"
+#include "data/tokenizer/tokenizer_json.h"
 
 #include <string>
 #include <vector>
@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "data/byte_alphabet.h"
+#include "data/tokenizer/byte_alphabet.h"
 #include "tests/data/temporary_directory.h"
 
 namespace krait {

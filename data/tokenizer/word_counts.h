@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "data/pre_tokenizer.h"
+#include "data/tokenizer/pre_tokenizer.h"
 
 namespace krait {
 

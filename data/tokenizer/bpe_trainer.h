@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "data/word_counts.h"
+#include "data/tokenizer/word_counts.h"
 
 namespace krait {
 
@@ -18,8 +18,8 @@ struct BpeTraining {
   std::function<void(std::int64_t size)> progress;
 };
 
-/// Tokens as a tokenizer.json writes them (data/byte_alphabet.h), by id: special tokens, bytes in
-/// the order of their characters, then what merges make.
+/// Tokens as a tokenizer.json writes them (data/tokenizer/byte_alphabet.h), by id: special tokens,
+/// bytes in the order of their characters, then what merges make.
 struct TrainedBpe {
   std::vector<std::string> tokens;
   std::vector<std::pair<std::int32_t, std::int32_t>> merges;

@@ -1,4 +1,4 @@
-#include "data/tokenizer_json.h"
+#include "data/tokenizer/tokenizer_json.h"
 
 #include <algorithm>
 #include <optional>
@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "data/byte_alphabet.h"
 #include "data/files/strict_json.h"
+#include "data/tokenizer/byte_alphabet.h"
 #include "data/unicode/characters.h"
 
 namespace krait {

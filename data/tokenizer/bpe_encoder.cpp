@@ -3,7 +3,7 @@
 #include <queue>
 
 #include "core/error.h"
-#include "data/bpe_model.h"
+#include "data/tokenizer/bpe_model.h"
 
 namespace krait {
 namespace {

@@ -1,4 +1,4 @@
-#include "data/bpe_model.h"
+#include "data/tokenizer/bpe_model.h"
 
 #include <algorithm>
 #include <map>

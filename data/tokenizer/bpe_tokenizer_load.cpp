@@ -5,7 +5,7 @@
 
 #include "core/error.h"
 #include "core/system/file.h"
-#include "data/bpe_tokenizer.h"
+#include "data/tokenizer/bpe_tokenizer.h"
 
 namespace krait {
 namespace {

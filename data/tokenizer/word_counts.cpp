@@ -1,4 +1,4 @@
-#include "data/word_counts.h"
+#include "data/tokenizer/word_counts.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "data/bpe_trainer.h"
+#include "data/tokenizer/bpe_trainer.h"
 
 #include <algorithm>
 #include <array>
@@ -8,7 +8,7 @@
 #include <unordered_map>
 
 #include "core/error.h"
-#include "data/byte_alphabet.h"
+#include "data/tokenizer/byte_alphabet.h"
 #include "data/unicode/utf8.h"
 
 namespace krait {
