@@ -10,8 +10,8 @@
 #include "core/error.h"
 #include "data/build_output.h"
 #include "data/held_out.h"
-#include "data/only_document.h"
-#include "data/text_encoder.h"
+#include "data/text/encoder.h"
+#include "data/text/only_document.h"
 
 namespace krait {
 namespace fs = std::filesystem;

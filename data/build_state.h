@@ -13,7 +13,7 @@
 #include "core/system/hash.h"
 #include "data/build.h"
 #include "data/shard_list.h"
-#include "data/text_reader.h"
+#include "data/text/reader.h"
 
 namespace krait {
 

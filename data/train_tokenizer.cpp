@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "data/text_encoder.h"
-#include "data/text_source.h"
+#include "data/text/encoder.h"
+#include "data/text/source.h"
 #include "data/tokenizer/bpe_tokenizer.h"
 #include "data/tokenizer/bpe_trainer.h"
 #include "data/tokenizer/word_counts.h"

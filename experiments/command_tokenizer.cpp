@@ -16,7 +16,7 @@
 #include "core/error.h"
 #include "core/system/file.h"
 #include "core/system/hash.h"
-#include "data/text_encoder.h"
+#include "data/text/encoder.h"
 #include "data/tokenizer/tokenizer.h"
 #include "data/train_tokenizer.h"
 #include "experiments/command.h"

@@ -5,7 +5,7 @@
 
 #include "core/error.h"
 #include "core/system/file.h"
-#include "data/text_documents.h"
+#include "data/text/documents.h"
 #include "train/wikitext.h"
 
 namespace krait {

@@ -29,7 +29,7 @@ struct EvaluationText {
 };
 
 /// Reads a text file, one document, or a .jsonl file, a document a line, either of them compressed
-/// or not (data/text_documents.h); each document is cut into articles if so wanted. Documents
+/// or not (data/text/documents.h); each document is cut into articles if so wanted. Documents
 /// without a character are left out.
 ///
 /// Throws MissingInput, Io, and BadData when there is no text in it.

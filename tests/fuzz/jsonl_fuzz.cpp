@@ -11,7 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "data/text_encoder.h"
+#include "data/text/encoder.h"
 #include "tests/fuzz/memory_file.h"
 
 namespace {

@@ -1,4 +1,4 @@
-#include "data/only_document.h"
+#include "data/text/only_document.h"
 
 #include "data/files/json_text.h"
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/system/file.h"
-#include "data/text_encoder.h"
+#include "data/text/encoder.h"
 
 namespace krait {
 

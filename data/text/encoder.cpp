@@ -1,4 +1,4 @@
-#include "data/text_encoder.h"
+#include "data/text/encoder.h"
 
 #include <algorithm>
 #include <condition_variable>

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "data/text_reader.h"
+#include "data/text/reader.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace krait {

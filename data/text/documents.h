@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "data/text_source.h"
+#include "data/text/source.h"
 
 namespace krait {
 
@@ -16,7 +16,7 @@ using VisitDocument = std::function<void(std::string_view text, std::uint64_t by
 
 /// Visits every document of a file, in order: the file, or the string `text_field` of each of its
 /// lines of JSON, empty ones too. Files that are not compressed are memory-mapped; any other takes
-/// the memory of a document. (Building token sets does not: data/text_reader.h.) Returns why the
+/// the memory of a document. (Building token sets does not: data/text/reader.h.) Returns why the
 /// file was left out, if it is empty or binary.
 ///
 /// Throws MissingInput, Io, and BadData for a malformed line ("file:line: ...") and damaged

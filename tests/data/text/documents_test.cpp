@@ -1,4 +1,4 @@
-#include "data/text_documents.h"
+#include "data/text/documents.h"
 
 #include <fstream>
 #include <optional>
@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "data/text_reader.h"
+#include "data/text/reader.h"
 #include "tests/data/temporary_directory.h"
 
 namespace krait {

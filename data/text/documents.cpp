@@ -1,10 +1,10 @@
-#include "data/text_documents.h"
+#include "data/text/documents.h"
 
 #include <memory>
 #include <vector>
 
-#include "data/text_encoder.h"
-#include "data/text_reader.h"
+#include "data/text/encoder.h"
+#include "data/text/reader.h"
 
 namespace krait {
 namespace {

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "data/text_source.h"
+#include "data/text/source.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace krait {

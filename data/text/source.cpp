@@ -1,4 +1,4 @@
-#include "data/text_source.h"
+#include "data/text/source.h"
 
 #include <algorithm>
 #include <cerrno>
