@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "data/token_set.h"
+#include "data/token_set/token_set.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace krait {

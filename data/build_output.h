@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "data/build_state.h"
-#include "data/token_set.h"
+#include "data/token_set/token_set.h"
 
 namespace krait {
 

@@ -10,8 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <sys/file.h>
 
-#include "data/shard_list.h"
-#include "data/token_set.h"
+#include "data/token_set/shard_list.h"
+#include "data/token_set/token_set.h"
 
 namespace krait {
 namespace fs = std::filesystem;

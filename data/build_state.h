@@ -12,8 +12,8 @@
 #include "core/system/file.h"
 #include "core/system/hash.h"
 #include "data/build.h"
-#include "data/shard_list.h"
 #include "data/text/reader.h"
+#include "data/token_set/shard_list.h"
 
 namespace krait {
 

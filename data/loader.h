@@ -7,7 +7,7 @@
 
 #include "core/target.h"
 #include "core/tensor/tensor.h"
-#include "data/token_set.h"
+#include "data/token_set/token_set.h"
 
 namespace krait {
 

@@ -16,7 +16,7 @@
 #include "core/system/file.h"
 #include "data/loader.h"
 #include "data/sample_order.h"
-#include "data/token_set.h"
+#include "data/token_set/token_set.h"
 #include "experiments/bench_timer.h"
 
 namespace krait {

@@ -11,8 +11,8 @@
 
 #include "core/error.h"
 #include "data/build.h"
-#include "data/random_token_set.h"
-#include "data/token_set.h"
+#include "data/token_set/random.h"
+#include "data/token_set/token_set.h"
 #include "experiments/command.h"
 #include "train/build_info.h"
 #include "train/progress.h"

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "data/token_set.h"
+#include "data/token_set/token_set.h"
 #include "data/tokenizer/tokenizer.h"
 #include "train/text_statistics.h"
 

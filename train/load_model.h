@@ -5,7 +5,7 @@
 #include <memory>
 #include <optional>
 
-#include "data/token_set.h"
+#include "data/token_set/token_set.h"
 #include "data/tokenizer/tokenizer.h"
 #include "layers/models/language_model.h"
 #include "train/checkpoint.h"

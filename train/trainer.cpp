@@ -18,7 +18,7 @@
 #include "core/system/parallel.h"
 #include "core/tensor/readback.h"
 #include "data/loader.h"
-#include "data/token_set.h"
+#include "data/token_set/token_set.h"
 #include "kernels/copy.h"
 #include "kernels/reduce.h"
 #include "layers/models/language_model.h"

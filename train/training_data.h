@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "data/loader.h"
-#include "data/token_set.h"
+#include "data/token_set/token_set.h"
 
 namespace krait {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/random.h"
-#include "data/token_set.h"
+#include "data/token_set/token_set.h"
 
 namespace krait {
 

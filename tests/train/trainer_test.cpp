@@ -11,7 +11,7 @@
 #include "core/system/file.h"
 #include "core/system/parallel.h"
 #include "data/hdf5/hdf5.h"
-#include "data/token_set.h"
+#include "data/token_set/token_set.h"
 #include "tests/data/temporary_directory.h"
 #include "tests/device.h"
 #include "train/checkpoint.h"

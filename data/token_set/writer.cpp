@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "data/hdf5/hdf5.h"
-#include "data/token_set.h"
-#include "data/token_set_format.h"
+#include "data/token_set/format.h"
+#include "data/token_set/token_set.h"
 
 namespace krait {
 namespace fs = std::filesystem;

@@ -1,4 +1,4 @@
-#include "data/shard_list.h"
+#include "data/token_set/shard_list.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "data/random_token_set.h"
+#include "data/token_set/random.h"
 
 #include <algorithm>
 

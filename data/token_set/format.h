@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "core/system/hash.h"
-#include "data/token_set.h"
+#include "data/token_set/token_set.h"
 
 namespace krait::token_set_format {
 

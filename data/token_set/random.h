@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "data/token_set.h"
+#include "data/token_set/token_set.h"
 
 namespace krait {
 

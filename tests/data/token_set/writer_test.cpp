@@ -1,4 +1,4 @@
-// The writing side of data/token_set.h.
+// The writing side of data/token_set/token_set.h.
 #include <csignal>
 
 #include <gtest/gtest.h>

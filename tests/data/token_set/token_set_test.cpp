@@ -1,4 +1,4 @@
-#include "data/token_set.h"
+#include "data/token_set/token_set.h"
 
 #include <sstream>
 
@@ -7,7 +7,7 @@
 
 #include "core/random.h"
 #include "data/hdf5/hdf5.h"
-#include "data/token_set_format.h"
+#include "data/token_set/format.h"
 #include "tests/data/sample_documents.h"
 #include "tests/data/temporary_directory.h"
 

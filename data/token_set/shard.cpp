@@ -1,11 +1,11 @@
-#include "data/token_shard.h"
+#include "data/token_set/shard.h"
 
 #include <algorithm>
 #include <limits>
 
 #include "core/system/parallel.h"
 #include "data/hdf5/hdf5.h"
-#include "data/token_set_format.h"
+#include "data/token_set/format.h"
 
 namespace krait {
 namespace fs = std::filesystem;

@@ -1,4 +1,4 @@
-#include "data/token_set.h"
+#include "data/token_set/token_set.h"
 
 #include <algorithm>
 #include <mutex>
@@ -6,8 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "data/shard_list.h"
-#include "data/token_shard.h"
+#include "data/token_set/shard.h"
+#include "data/token_set/shard_list.h"
 
 namespace krait {
 namespace fs = std::filesystem;

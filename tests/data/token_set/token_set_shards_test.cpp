@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
-#include "data/shard_list.h"
-#include "data/token_set.h"
+#include "data/token_set/shard_list.h"
+#include "data/token_set/token_set.h"
 #include "tests/data/sample_documents.h"
 #include "tests/data/temporary_directory.h"
 

@@ -13,13 +13,14 @@
 //                     identity's
 //   attributes of /   format "krait-token-set", format_version 1, tokenizer (JSON: see
 //                     TokenizerIdentity), vocab_size, end_of_document, provenance (JSON, see
-//                     data/build.h and data/random_token_set.h), content_sha256: over all of the
+//                     data/build.h and data/token_set/random.h), content_sha256: over all of the
 //                     above but the tokens, whose hashes it covers
 //
 // A folder stands for its .h5 files, the shards, in the order of their names, one after the other:
-// the same documents and tokens as in one file. Where it has a shards.json (see data/shard_list.h)
-// it must hold exactly the shards that are named there. Its content_sha256 is that of its only
-// shard, or the SHA-256 of "krait-token-set-shards" and those of all, a line each.
+// the same documents and tokens as in one file. Where it has a shards.json (see
+// data/token_set/shard_list.h) it must hold exactly the shards that are named there. Its
+// content_sha256 is that of its only shard, or the SHA-256 of "krait-token-set-shards" and those of
+// all, a line each.
 //
 // Opening checks everything but the tokens themselves (two sets with one content_sha256 are the
 // same); verify() checks those too.
