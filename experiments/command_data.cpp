@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "data/build.h"
+#include "data/build/build.h"
 #include "data/token_set/random.h"
 #include "data/token_set/token_set.h"
 #include "experiments/command.h"

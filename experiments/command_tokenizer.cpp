@@ -16,9 +16,9 @@
 #include "core/error.h"
 #include "core/system/file.h"
 #include "core/system/hash.h"
+#include "data/build/train_tokenizer.h"
 #include "data/text/encoder.h"
 #include "data/tokenizer/tokenizer.h"
-#include "data/train_tokenizer.h"
 #include "experiments/command.h"
 #include "train/progress.h"
 

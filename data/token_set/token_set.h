@@ -13,8 +13,8 @@
 //                     identity's
 //   attributes of /   format "krait-token-set", format_version 1, tokenizer (JSON: see
 //                     TokenizerIdentity), vocab_size, end_of_document, provenance (JSON, see
-//                     data/build.h and data/token_set/random.h), content_sha256: over all of the
-//                     above but the tokens, whose hashes it covers
+//                     data/build/build.h and data/token_set/random.h), content_sha256: over all of
+//                     the above but the tokens, whose hashes it covers
 //
 // A folder stands for its .h5 files, the shards, in the order of their names, one after the other:
 // the same documents and tokens as in one file. Where it has a shards.json (see

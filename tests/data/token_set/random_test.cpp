@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/data/sample_documents.h"
+#include "tests/data/build/sample_documents.h"
 #include "tests/data/temporary_directory.h"
 
 namespace krait {

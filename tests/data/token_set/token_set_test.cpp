@@ -8,7 +8,7 @@
 #include "core/random.h"
 #include "data/hdf5/hdf5.h"
 #include "data/token_set/format.h"
-#include "tests/data/sample_documents.h"
+#include "tests/data/build/sample_documents.h"
 #include "tests/data/temporary_directory.h"
 
 namespace krait {

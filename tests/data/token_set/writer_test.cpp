@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/data/sample_documents.h"
+#include "tests/data/build/sample_documents.h"
 #include "tests/data/temporary_directory.h"
 
 namespace krait {

@@ -1,4 +1,4 @@
-#include "data/build.h"
+#include "data/build/build.h"
 
 #include <algorithm>
 #include <cmath>

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "data/build_state.h"
+#include "data/build/state.h"
 #include "data/token_set/token_set.h"
 
 namespace krait {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "data/build.h"
+#include "data/build/build.h"
 
 namespace krait {
 

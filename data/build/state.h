@@ -11,7 +11,7 @@
 
 #include "core/system/file.h"
 #include "core/system/hash.h"
-#include "data/build.h"
+#include "data/build/build.h"
 #include "data/text/reader.h"
 #include "data/token_set/shard_list.h"
 

@@ -1,4 +1,4 @@
-#include "data/build_state.h"
+#include "data/build/state.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -1,4 +1,4 @@
-#include "data/train_tokenizer.h"
+#include "data/build/train_tokenizer.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "data/build_output.h"
+#include "data/build/output.h"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "data/build.h"
+#include "data/build/build.h"
 
 #include <algorithm>
 #include <cmath>
@@ -8,8 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "data/build_output.h"
-#include "data/held_out.h"
+#include "data/build/held_out.h"
+#include "data/build/output.h"
 #include "data/text/encoder.h"
 #include "data/text/only_document.h"
 

@@ -7,7 +7,7 @@
 
 #include "core/random.h"
 #include "core/system/parallel.h"
-#include "data/build.h"
+#include "data/build/build.h"
 #include "tests/data/files/compressed.h"
 #include "tests/data/temporary_directory.h"
 
