@@ -14,8 +14,8 @@
 
 #include "core/error.h"
 #include "core/system/file.h"
-#include "data/loader.h"
-#include "data/sample_order.h"
+#include "data/loader/loader.h"
+#include "data/loader/sample_order.h"
 #include "data/token_set/token_set.h"
 #include "experiments/bench_timer.h"
 

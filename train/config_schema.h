@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-#include "data/mixture.h"
+#include "data/loader/mixture.h"
 #include "train/config.h"
 
 namespace krait {

@@ -17,7 +17,7 @@
 #include "core/stream/profile.h"
 #include "core/system/parallel.h"
 #include "core/tensor/readback.h"
-#include "data/loader.h"
+#include "data/loader/loader.h"
 #include "data/token_set/token_set.h"
 #include "kernels/copy.h"
 #include "kernels/reduce.h"

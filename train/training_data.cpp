@@ -4,7 +4,7 @@
 
 #include "core/error.h"
 #include "core/system/hash.h"
-#include "data/mixture.h"
+#include "data/loader/mixture.h"
 
 namespace krait {
 

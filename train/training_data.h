@@ -5,15 +5,15 @@
 #include <string>
 #include <vector>
 
-#include "data/loader.h"
+#include "data/loader/loader.h"
 #include "data/token_set/token_set.h"
 
 namespace krait {
 
 class TrainingData {
  public:
-  /// Opens the sets that data.train names (see data/mixture.h). Throws what TokenSet throws, and
-  /// BadData when they are of different tokenizers.
+  /// Opens the sets that data.train names (see data/loader/mixture.h). Throws what TokenSet throws,
+  /// and BadData when they are of different tokenizers.
   explicit TrainingData(const std::string& data_train);
 
   /// The tokenizer and vocabulary of all of them stand here.

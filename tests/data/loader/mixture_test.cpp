@@ -1,4 +1,4 @@
-#include "data/mixture.h"
+#include "data/loader/mixture.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "data/loader.h"
+#include "data/loader/loader.h"
 
 #include <algorithm>
 #include <condition_variable>
@@ -9,7 +9,7 @@
 #include <thread>
 #include <utility>
 
-#include "data/sample_order.h"
+#include "data/loader/sample_order.h"
 
 namespace krait {
 namespace {
