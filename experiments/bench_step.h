@@ -5,7 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "layers/mixers/config.h"
-#include "train/config.h"
+#include "train/config/config.h"
 
 namespace krait {
 

@@ -9,7 +9,7 @@
 
 #include "core/system/file.h"
 #include "core/system/parallel.h"
-#include "train/nearest_name.h"
+#include "train/config/nearest_name.h"
 
 namespace krait {
 namespace {

@@ -14,7 +14,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "train/checkpoint.h"
-#include "train/config.h"
+#include "train/config/config.h"
 
 namespace CLI {
 class App;

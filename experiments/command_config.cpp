@@ -7,7 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "experiments/command.h"
-#include "train/config.h"
+#include "train/config/config.h"
 
 namespace krait {
 namespace {

@@ -13,7 +13,7 @@
 
 #include "core/error.h"
 #include "experiments/command.h"
-#include "train/config_schema.h"
+#include "train/config/schema.h"
 #include "train/hugging_face.h"
 #include "train/model_info.h"
 #include "train/progress.h"

@@ -11,7 +11,7 @@
 
 #include "core/error.h"
 #include "experiments/command.h"
-#include "train/config.h"
+#include "train/config/config.h"
 #include "train/stop.h"
 #include "train/trainer.h"
 

@@ -14,8 +14,8 @@
 #include "core/error.h"
 #include "experiments/command.h"
 #include "train/build_info.h"
-#include "train/config_schema.h"
-#include "train/nearest_name.h"
+#include "train/config/nearest_name.h"
+#include "train/config/schema.h"
 
 namespace krait {
 namespace {

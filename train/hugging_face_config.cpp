@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 #include "data/files/strict_json.h"
-#include "train/config_schema.h"
+#include "train/config/schema.h"
 
 namespace krait {
 namespace {

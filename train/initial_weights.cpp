@@ -5,7 +5,7 @@
 
 #include "core/error.h"
 #include "kernels/copy.h"
-#include "train/config_schema.h"
+#include "train/config/schema.h"
 #include "train/load_model.h"
 
 namespace krait {

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "data/tokenizer/tokenizer.h"
-#include "train/config.h"
+#include "train/config/config.h"
 #include "train/parameter_arena.h"
 
 namespace krait {

@@ -9,7 +9,7 @@
 #include "data/tokenizer/tokenizer.h"
 #include "layers/models/language_model.h"
 #include "train/checkpoint.h"
-#include "train/config.h"
+#include "train/config/config.h"
 
 namespace krait {
 

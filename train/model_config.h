@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "layers/mixers/config.h"
-#include "train/config.h"
+#include "train/config/config.h"
 
 namespace krait {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/tensor/shape.h"
-#include "train/config.h"
+#include "train/config/config.h"
 
 namespace krait {
 

@@ -1,7 +1,7 @@
 #pragma once
 #include <cstdint>
 
-#include "train/config.h"
+#include "train/config/config.h"
 #include "train/parameter_arena.h"
 
 namespace krait {

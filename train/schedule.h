@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "train/config.h"
+#include "train/config/config.h"
 
 namespace krait {
 

@@ -23,7 +23,7 @@
 #include "kernels/reduce.h"
 #include "layers/models/language_model.h"
 #include "train/checkpoint.h"
-#include "train/config_schema.h"
+#include "train/config/schema.h"
 #include "train/generate.h"
 #include "train/initial_weights.h"
 #include "train/metrics_log.h"

@@ -5,7 +5,7 @@
 #include <limits>
 #include <string>
 
-#include "train/config.h"
+#include "train/config/config.h"
 #include "train/progress.h"
 
 namespace krait {

@@ -10,8 +10,8 @@
 
 #include "tests/experiments/run_binary.h"
 #include "train/build_info.h"
-#include "train/config.h"
-#include "train/config_schema.h"
+#include "train/config/config.h"
+#include "train/config/schema.h"
 
 namespace krait {
 namespace {

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "core/error.h"
-#include "train/config.h"
+#include "train/config/config.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using krait::dump_yaml, krait::parse_config;

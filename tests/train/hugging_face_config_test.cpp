@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/data/temporary_directory.h"
-#include "train/config_schema.h"
+#include "train/config/schema.h"
 
 namespace krait {
 namespace {

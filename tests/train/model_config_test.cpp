@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "train/config.h"
+#include "train/config/config.h"
 
 namespace krait {
 namespace {

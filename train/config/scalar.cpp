@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
-#include "train/config_schema.h"
-#include "train/nearest_name.h"
+#include "train/config/nearest_name.h"
+#include "train/config/schema.h"
 
 namespace krait {
 namespace {

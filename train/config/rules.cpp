@@ -1,7 +1,7 @@
 // Requirements that involve more than one field.
 #include <fmt/format.h>
 
-#include "train/config_schema.h"
+#include "train/config/schema.h"
 
 namespace krait {
 namespace {

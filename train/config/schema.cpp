@@ -1,4 +1,4 @@
-#include "train/config_schema.h"
+#include "train/config/schema.h"
 
 #include <type_traits>
 #include <utility>

@@ -1,6 +1,6 @@
 #include "core/device_properties.h"
 #include "core/error.h"
-#include "train/config.h"
+#include "train/config/config.h"
 
 namespace krait {
 

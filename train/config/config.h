@@ -1,7 +1,7 @@
 // The configuration of a run: plain structs, read from YAML through one schema table.
 //
 // The members and their defaults are here; names, ranges, units and help stand in
-// train/config_schema.cpp, which binds each field to its member.
+// train/config/schema.cpp, which binds each field to its member.
 #pragma once
 #include <array>
 #include <cstddef>

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "data/loader/mixture.h"
-#include "train/config.h"
+#include "train/config/config.h"
 
 namespace krait {
 

@@ -1,4 +1,4 @@
-#include "train/config.h"
+#include "train/config/config.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,8 +12,8 @@
 
 #include "core/error.h"
 #include "core/random.h"
-#include "train/config_schema.h"
-#include "train/nearest_name.h"
+#include "train/config/nearest_name.h"
+#include "train/config/schema.h"
 
 namespace krait {
 namespace {

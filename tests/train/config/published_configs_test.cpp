@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "train/config.h"
+#include "train/config/config.h"
 #include "train/schedule.h"
 
 namespace krait {

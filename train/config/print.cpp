@@ -1,7 +1,7 @@
 // What the schema table is printed as: the resolved configuration, help and Markdown.
 #include <fmt/format.h>
 
-#include "train/config_schema.h"
+#include "train/config/schema.h"
 
 namespace krait {
 namespace {

@@ -12,9 +12,9 @@
 
 #include "core/error.h"
 #include "core/system/file.h"
-#include "train/config_schema.h"
-#include "train/config_source.h"
-#include "train/nearest_name.h"
+#include "train/config/nearest_name.h"
+#include "train/config/schema.h"
+#include "train/config/source.h"
 
 namespace krait {
 namespace {

@@ -1,6 +1,6 @@
 // The only file that includes yaml-cpp. Its events are used, not its nodes: nodes drop duplicate
 // keys and follow aliases without saying so.
-#include "train/config_source.h"
+#include "train/config/source.h"
 
 #include <cstdint>
 #include <map>
