@@ -12,7 +12,7 @@
 #include "core/error.h"
 #include "experiments/command.h"
 #include "train/checkpoint.h"
-#include "train/progress.h"
+#include "train/record/progress.h"
 
 namespace krait {
 namespace {

@@ -15,7 +15,7 @@
 #include "data/token_set/token_set.h"
 #include "experiments/command.h"
 #include "train/build_info.h"
-#include "train/progress.h"
+#include "train/record/progress.h"
 
 namespace krait {
 namespace {

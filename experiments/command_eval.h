@@ -8,7 +8,7 @@
 
 #include "experiments/command.h"
 #include "train/load_model.h"
-#include "train/progress.h"
+#include "train/record/progress.h"
 
 namespace krait {
 

@@ -16,7 +16,7 @@
 #include "train/config/schema.h"
 #include "train/hugging_face.h"
 #include "train/model_info.h"
-#include "train/progress.h"
+#include "train/record/progress.h"
 
 namespace krait {
 namespace {

@@ -20,7 +20,7 @@
 #include "data/text/encoder.h"
 #include "data/tokenizer/tokenizer.h"
 #include "experiments/command.h"
-#include "train/progress.h"
+#include "train/record/progress.h"
 
 namespace krait {
 namespace {

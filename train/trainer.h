@@ -6,7 +6,7 @@
 #include <string>
 
 #include "train/config/config.h"
-#include "train/progress.h"
+#include "train/record/progress.h"
 
 namespace krait {
 

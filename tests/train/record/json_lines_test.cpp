@@ -1,4 +1,4 @@
-#include "train/metrics_log.h"
+#include "train/record/json_lines.h"
 
 #include <cmath>
 #include <filesystem>
