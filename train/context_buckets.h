@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "train/exact_sum.h"
-#include "train/svg_plot.h"
+#include "train/report/svg_plot.h"
 
 namespace krait {
 
