@@ -16,8 +16,8 @@
 #include "core/stream/stream.h"
 #include "core/system/parallel.h"
 #include "layers/models/language_model.h"
-#include "train/optimizer.h"
-#include "train/parameter_arena.h"
+#include "train/step/optimizer.h"
+#include "train/step/parameter_arena.h"
 
 namespace krait {
 namespace {

@@ -41,7 +41,7 @@ class Module {
   /// Sets every parameter, on the CPU, to its initial value.
   void initialise(std::uint64_t seed) const;
   /// Moves the parameters to `device`, each in the dtype that operations read it in: for using a
-  /// model. Training keeps the wide values beside them (train/parameter_arena.h).
+  /// model. Training keeps the wide values beside them (train/step/parameter_arena.h).
   void place(Device device) const;
 
  protected:

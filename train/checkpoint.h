@@ -19,7 +19,7 @@
 #include <string>
 #include <vector>
 
-#include "train/parameter_arena.h"
+#include "train/step/parameter_arena.h"
 
 namespace krait {
 

@@ -4,7 +4,7 @@
 
 #include "data/tokenizer/tokenizer.h"
 #include "train/config/config.h"
-#include "train/parameter_arena.h"
+#include "train/step/parameter_arena.h"
 
 namespace krait {
 

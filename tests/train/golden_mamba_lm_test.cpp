@@ -12,8 +12,8 @@
 #include "layers/models/language_model.h"
 #include "tests/device.h"
 #include "tests/golden.h"
-#include "train/optimizer.h"
-#include "train/schedule.h"
+#include "train/step/optimizer.h"
+#include "train/step/schedule.h"
 
 namespace krait {
 namespace {

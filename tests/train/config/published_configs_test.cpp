@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "train/config/config.h"
-#include "train/schedule.h"
+#include "train/step/schedule.h"
 
 namespace krait {
 namespace {

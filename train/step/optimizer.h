@@ -2,7 +2,7 @@
 #include <cstdint>
 
 #include "train/config/config.h"
-#include "train/parameter_arena.h"
+#include "train/step/parameter_arena.h"
 
 namespace krait {
 

@@ -1,4 +1,4 @@
-#include "train/parameter_arena.h"
+#include "train/step/parameter_arena.h"
 
 #include <optional>
 
