@@ -1,4 +1,4 @@
-# Tells train/build_info.cpp what this build is. Only that file is compiled again when it changes.
+# Tells train/run/build_info.cpp what this build is. Only that file is compiled again when it changes.
 set(source unknown)
 find_package(Git QUIET)
 if(GIT_FOUND)
@@ -28,7 +28,7 @@ if(KRAIT_SANITIZE)
 endif()
 string(STRIP "${flags}" flags)
 
-set_property(SOURCE train/build_info.cpp APPEND PROPERTY COMPILE_DEFINITIONS
+set_property(SOURCE train/run/build_info.cpp APPEND PROPERTY COMPILE_DEFINITIONS
              KRAIT_VERSION="${PROJECT_VERSION}" KRAIT_SOURCE="${source}"
              KRAIT_COMPILER="${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}"
              KRAIT_FLAGS="${flags}" KRAIT_BUILD_TYPE="${CMAKE_BUILD_TYPE}"

@@ -16,7 +16,7 @@
 #include "core/memory/memory.h"
 #include "core/system/parallel.h"
 #include "experiments/bench_cases.h"
-#include "train/build_info.h"
+#include "train/run/build_info.h"
 
 namespace krait {
 namespace {

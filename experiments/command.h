@@ -13,8 +13,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "train/checkpoint.h"
 #include "train/config/config.h"
+#include "train/run/checkpoint.h"
 
 namespace CLI {
 class App;

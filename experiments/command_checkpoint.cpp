@@ -11,8 +11,8 @@
 
 #include "core/error.h"
 #include "experiments/command.h"
-#include "train/checkpoint.h"
 #include "train/record/progress.h"
+#include "train/run/checkpoint.h"
 
 namespace krait {
 namespace {

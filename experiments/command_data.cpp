@@ -14,8 +14,8 @@
 #include "data/token_set/random.h"
 #include "data/token_set/token_set.h"
 #include "experiments/command.h"
-#include "train/build_info.h"
 #include "train/record/progress.h"
+#include "train/run/build_info.h"
 
 namespace krait {
 namespace {

@@ -12,7 +12,7 @@
 #include "core/error.h"
 #include "experiments/command.h"
 #include "train/config/config.h"
-#include "train/stop.h"
+#include "train/run/stop.h"
 #include "train/trainer.h"
 
 namespace krait {

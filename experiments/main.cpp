@@ -13,9 +13,9 @@
 
 #include "core/error.h"
 #include "experiments/command.h"
-#include "train/build_info.h"
 #include "train/config/nearest_name.h"
 #include "train/config/schema.h"
+#include "train/run/build_info.h"
 
 namespace krait {
 namespace {

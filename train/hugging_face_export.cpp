@@ -8,7 +8,7 @@
 #include "core/system/file.h"
 #include "train/hugging_face.h"
 #include "train/hugging_face_tokenizer.h"
-#include "train/run_directory.h"
+#include "train/run/run_directory.h"
 
 namespace krait {
 namespace {

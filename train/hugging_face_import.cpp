@@ -2,7 +2,7 @@
 
 #include "core/system/file.h"
 #include "train/hugging_face.h"
-#include "train/run_directory.h"
+#include "train/run/run_directory.h"
 
 namespace krait {
 

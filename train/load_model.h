@@ -8,8 +8,8 @@
 #include "data/token_set/token_set.h"
 #include "data/tokenizer/tokenizer.h"
 #include "layers/models/language_model.h"
-#include "train/checkpoint.h"
 #include "train/config/config.h"
+#include "train/run/checkpoint.h"
 
 namespace krait {
 

@@ -7,7 +7,7 @@
 
 #include "core/system/file.h"
 #include "tests/experiments/run_binary.h"
-#include "train/checkpoint.h"
+#include "train/run/checkpoint.h"
 
 namespace krait {
 namespace {

@@ -9,9 +9,9 @@
 #include <gtest/gtest.h>
 
 #include "tests/experiments/run_binary.h"
-#include "train/build_info.h"
 #include "train/config/config.h"
 #include "train/config/schema.h"
+#include "train/run/build_info.h"
 
 namespace krait {
 namespace {

@@ -14,7 +14,7 @@
 #include "data/hdf5/hdf5.h"
 #include "data/token_set/token_set.h"
 #include "tests/data/temporary_directory.h"
-#include "train/checkpoint.h"
+#include "train/run/checkpoint.h"
 
 namespace krait {
 namespace {

@@ -7,8 +7,8 @@
 #include "data/tokenizer/tokenizer.h"
 #include "layers/models/language_model.h"
 #include "tests/data/temporary_directory.h"
-#include "train/checkpoint.h"
 #include "train/model_config.h"
+#include "train/run/checkpoint.h"
 
 namespace krait {
 

@@ -14,7 +14,7 @@
 #include "data/token_set/token_set.h"
 #include "tests/data/temporary_directory.h"
 #include "tests/device.h"
-#include "train/checkpoint.h"
+#include "train/run/checkpoint.h"
 
 namespace krait {
 namespace {

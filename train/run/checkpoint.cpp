@@ -1,4 +1,4 @@
-#include "train/checkpoint.h"
+#include "train/run/checkpoint.h"
 
 #include <algorithm>
 #include <charconv>
@@ -15,7 +15,7 @@
 #include "core/system/hash.h"
 #include "data/hdf5/hdf5.h"
 #include "data/tokenizer/tokenizer.h"
-#include "train/build_info.h"
+#include "train/run/build_info.h"
 
 namespace krait {
 namespace {

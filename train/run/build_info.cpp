@@ -1,4 +1,4 @@
-#include "train/build_info.h"
+#include "train/run/build_info.h"
 
 #include <fmt/format.h>
 
