@@ -14,8 +14,8 @@
 #include "core/error.h"
 #include "core/system/file.h"
 #include "experiments/command_eval.h"
-#include "train/evaluation_text.h"
-#include "train/perplexity.h"
+#include "train/evaluate/evaluation_text.h"
+#include "train/evaluate/perplexity.h"
 
 namespace krait {
 namespace {

@@ -12,7 +12,7 @@
 
 #include "core/system/file.h"
 #include "experiments/command_eval.h"
-#include "train/tasks.h"
+#include "train/evaluate/choice_tasks.h"
 
 namespace krait {
 namespace {

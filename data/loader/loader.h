@@ -43,8 +43,8 @@ class Dataset {
 /// Reset takes the end-of-document token for the start of the document that follows: its state
 /// begins there, and from it alone the document's first token is predicted. That is how a model is
 /// used, too: a text is scored, and an empty prompt continued, behind an end-of-document token (see
-/// train/corpus.h), so this is where the model has to learn how documents begin; if the ids changed
-/// behind it, its prediction would have to be ignored, and never be trained.
+/// train/evaluate/corpus.h), so this is where the model has to learn how documents begin; if the
+/// ids changed behind it, its prediction would have to be ignored, and never be trained.
 enum class DocumentBoundary : std::uint8_t {
   Continue,  // documents are one stream
   Reset,     // sequence ids, counted from 0 in each window, change at each end-of-document token

@@ -9,8 +9,8 @@
 #include "core/system/hash.h"
 #include "tests/experiments/run_binary.h"
 #include "tests/experiments/small_run.h"
+#include "train/evaluate/choice_tasks.h"
 #include "train/load_model.h"
-#include "train/tasks.h"
 
 namespace krait {
 namespace {

@@ -13,8 +13,8 @@
 #include "tests/experiments/run_binary.h"
 #include "tests/experiments/small_run.h"
 #include "tests/train/golden_models.h"
+#include "train/evaluate/perplexity.h"
 #include "train/load_model.h"
-#include "train/perplexity.h"
 
 namespace krait {
 namespace {

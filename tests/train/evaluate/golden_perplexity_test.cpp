@@ -11,8 +11,8 @@
 #include "core/system/file.h"
 #include "tests/device.h"
 #include "tests/train/golden_models.h"
+#include "train/evaluate/perplexity.h"
 #include "train/load_model.h"
-#include "train/perplexity.h"
 
 namespace krait {
 namespace {

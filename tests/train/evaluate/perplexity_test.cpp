@@ -1,4 +1,4 @@
-#include "train/perplexity.h"
+#include "train/evaluate/perplexity.h"
 
 #include <algorithm>
 #include <bit>

@@ -1,4 +1,4 @@
-#include "train/evaluation_text.h"
+#include "train/evaluate/evaluation_text.h"
 
 #include <fstream>
 #include <string>

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "layers/models/language_model.h"
-#include "train/perplexity_windows.h"
+#include "train/evaluate/windows.h"
 
 namespace krait {
 
@@ -32,7 +32,7 @@ struct WindowWork {
   /// Called from several threads.
   std::function<WindowTokens(const PerplexityWindow&)> read;
   /// Called once for each window, one call at a time, in no promised order: sums must not depend on
-  /// it (train/exact_sum.h).
+  /// it (train/evaluate/exact_sum.h).
   std::function<void(const WindowLosses&)> visit;
 };
 

@@ -6,8 +6,8 @@
 #include <string_view>
 
 #include "data/tokenizer/tokenizer.h"
-#include "train/corpus.h"
-#include "train/text_statistics.h"
+#include "train/evaluate/corpus.h"
+#include "train/evaluate/text_statistics.h"
 
 namespace krait {
 
@@ -18,7 +18,7 @@ inline constexpr std::string_view kDetokenizers[] = {"none", "wikitext"};
 
 struct EvaluationTextOptions {
   std::string text_field = "text";  // of the objects of a JSONL file
-  bool articles = false;            // documents are articles of WikiText (train/wikitext.h)
+  bool articles = false;  // documents are articles of WikiText (train/evaluate/wikitext.h)
   Detokenizer detokenizer = Detokenizer::None;
 };
 

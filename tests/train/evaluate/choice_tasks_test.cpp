@@ -1,4 +1,4 @@
-#include "train/tasks.h"
+#include "train/evaluate/choice_tasks.h"
 
 #include <algorithm>
 #include <bit>

@@ -1,4 +1,4 @@
-#include "train/evaluation_text.h"
+#include "train/evaluate/evaluation_text.h"
 
 #include <utility>
 #include <vector>
@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "core/system/file.h"
 #include "data/text/documents.h"
-#include "train/wikitext.h"
+#include "train/evaluate/wikitext.h"
 
 namespace krait {
 

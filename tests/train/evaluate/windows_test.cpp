@@ -1,4 +1,4 @@
-#include "train/perplexity_windows.h"
+#include "train/evaluate/windows.h"
 
 #include <vector>
 

@@ -1,4 +1,4 @@
-#include "train/text_statistics.h"
+#include "train/evaluate/text_statistics.h"
 
 #include <string>
 

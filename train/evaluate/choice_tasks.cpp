@@ -1,11 +1,11 @@
-#include "train/tasks.h"
+#include "train/evaluate/choice_tasks.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "core/error.h"
-#include "train/white_space.h"
+#include "train/evaluate/white_space.h"
 
 namespace krait {
 namespace {

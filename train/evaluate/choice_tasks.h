@@ -8,8 +8,8 @@
 
 #include "data/tokenizer/tokenizer.h"
 #include "layers/models/language_model.h"
-#include "train/task_file.h"
-#include "train/window_scorer.h"
+#include "train/evaluate/choice_file.h"
+#include "train/evaluate/window_scorer.h"
 
 namespace krait {
 

@@ -1,4 +1,4 @@
-#include "train/exact_sum.h"
+#include "train/evaluate/exact_sum.h"
 
 #include <algorithm>
 #include <bit>

@@ -1,4 +1,4 @@
-#include "train/task_file.h"
+#include "train/evaluate/choice_file.h"
 
 #include <algorithm>
 #include <string_view>

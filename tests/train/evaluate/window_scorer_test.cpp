@@ -1,4 +1,4 @@
-#include "train/window_scorer.h"
+#include "train/evaluate/window_scorer.h"
 
 #include <algorithm>
 #include <map>

@@ -1,4 +1,4 @@
-#include "train/white_space.h"
+#include "train/evaluate/white_space.h"
 
 #include <string>
 

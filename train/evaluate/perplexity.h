@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "layers/models/language_model.h"
-#include "train/context_buckets.h"
-#include "train/corpus.h"
-#include "train/perplexity_windows.h"
-#include "train/window_scorer.h"
+#include "train/evaluate/context_buckets.h"
+#include "train/evaluate/corpus.h"
+#include "train/evaluate/window_scorer.h"
+#include "train/evaluate/windows.h"
 
 namespace krait {
 
@@ -38,9 +38,9 @@ using PerplexityProgress = std::function<void(std::uint64_t done, std::uint64_t 
 /// The log-likelihood of a corpus. Document and LmEval take each document by itself; Blocks and
 /// Sliding cut the whole corpus as one sequence. Either way each token of text counts once.
 ///
-/// Sums are exact (train/exact_sum.h), and what they add up depends on no batch and no number of
-/// threads (train/window_scorer.h): the result is the same to the last bit for any of them.
-/// Memory: besides that of score_windows, about 120 bytes a window.
+/// Sums are exact (train/evaluate/exact_sum.h), and what they add up depends on no batch and no
+/// number of threads (train/evaluate/window_scorer.h): the result is the same to the last bit for
+/// any of them. Memory: besides that of score_windows, about 120 bytes a window.
 ///
 /// Throws BadData when there is nothing to score, NonFinite when a probability is not a number.
 PerplexityScore score_corpus(const MambaLM& model, const Corpus& corpus,

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "train/exact_sum.h"
+#include "train/evaluate/exact_sum.h"
 #include "train/report/svg_plot.h"
 
 namespace krait {

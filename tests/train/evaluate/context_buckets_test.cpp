@@ -1,4 +1,4 @@
-#include "train/context_buckets.h"
+#include "train/evaluate/context_buckets.h"
 
 #include <vector>
 

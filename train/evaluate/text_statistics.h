@@ -20,7 +20,7 @@ struct TextStatistics {
 };
 
 /// Words as lm-evaluation-harness counts them: len(re.split(r"\s+", text)), so the number of runs
-/// of white space (train/white_space.h), plus 1: white space at an end adds an empty word.
+/// of white space (train/evaluate/white_space.h), plus 1: white space at an end adds an empty word.
 std::uint64_t count_words(std::string_view text);
 
 }  // namespace krait

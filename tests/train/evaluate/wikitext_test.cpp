@@ -1,4 +1,4 @@
-#include "train/wikitext.h"
+#include "train/evaluate/wikitext.h"
 
 #include <chrono>
 #include <string>
@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/system/file.h"
-#include "train/text_statistics.h"
+#include "train/evaluate/text_statistics.h"
 
 namespace krait {
 namespace {

@@ -1,9 +1,9 @@
-#include "train/text_statistics.h"
+#include "train/evaluate/text_statistics.h"
 
 #include <cmath>
 #include <cstddef>
 
-#include "train/white_space.h"
+#include "train/evaluate/white_space.h"
 
 namespace krait {
 

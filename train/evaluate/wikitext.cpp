@@ -1,10 +1,10 @@
-#include "train/wikitext.h"
+#include "train/evaluate/wikitext.h"
 
 #include <algorithm>
 #include <array>
 #include <cstddef>
 
-#include "train/white_space.h"
+#include "train/evaluate/white_space.h"
 
 namespace krait {
 namespace {

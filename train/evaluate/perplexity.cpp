@@ -1,4 +1,4 @@
-#include "train/perplexity.h"
+#include "train/evaluate/perplexity.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/target.h"
-#include "train/context_buckets.h"
+#include "train/evaluate/context_buckets.h"
 
 namespace krait {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "data/token_set/token_set.h"
 #include "data/tokenizer/tokenizer.h"
-#include "train/text_statistics.h"
+#include "train/evaluate/text_statistics.h"
 
 namespace krait {
 

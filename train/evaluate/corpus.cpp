@@ -1,4 +1,4 @@
-#include "train/corpus.h"
+#include "train/evaluate/corpus.h"
 
 #include <algorithm>
 #include <memory>
