@@ -17,7 +17,7 @@
 #include "core/error.h"
 #include "core/system/file.h"
 #include "experiments/command.h"
-#include "train/generate.h"
+#include "train/generate/generate.h"
 #include "train/load_model.h"
 
 namespace krait {

@@ -24,7 +24,7 @@
 #include "layers/models/language_model.h"
 #include "train/config/schema.h"
 #include "train/evaluate/perplexity.h"
-#include "train/generate.h"
+#include "train/generate/generate.h"
 #include "train/initial_weights.h"
 #include "train/model_config.h"
 #include "train/record/json_lines.h"

@@ -10,7 +10,7 @@
 #include "tests/data/temporary_directory.h"
 #include "tests/device.h"
 #include "tests/golden.h"
-#include "train/generate.h"
+#include "train/generate/generate.h"
 #include "train/hugging_face.h"
 
 namespace krait {

@@ -1,4 +1,4 @@
-#include "train/sampler.h"
+#include "train/generate/sampler.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "train/decoder.h"
+#include "train/generate/decoder.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "train/generate.h"
+#include "train/generate/generate.h"
 
 #include <set>
 #include <string>

@@ -1,4 +1,4 @@
-#include "train/utf8_stream.h"
+#include "train/generate/utf8_stream.h"
 
 #include <string>
 #include <string_view>

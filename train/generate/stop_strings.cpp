@@ -1,4 +1,4 @@
-#include "train/stop_strings.h"
+#include "train/generate/stop_strings.h"
 
 #include <algorithm>
 #include <cstddef>

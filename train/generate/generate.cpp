@@ -1,12 +1,12 @@
-#include "train/generate.h"
+#include "train/generate/generate.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "core/error.h"
-#include "train/decoder.h"
-#include "train/stop_strings.h"
-#include "train/utf8_stream.h"
+#include "train/generate/decoder.h"
+#include "train/generate/stop_strings.h"
+#include "train/generate/utf8_stream.h"
 
 namespace krait {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "data/tokenizer/tokenizer.h"
 #include "layers/models/language_model.h"
-#include "train/sampler.h"
+#include "train/generate/sampler.h"
 
 namespace krait {
 
