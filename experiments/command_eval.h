@@ -7,7 +7,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "experiments/command.h"
-#include "train/load_model.h"
+#include "train/model/load_model.h"
 #include "train/record/progress.h"
 
 namespace krait {

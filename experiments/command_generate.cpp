@@ -18,7 +18,7 @@
 #include "core/system/file.h"
 #include "experiments/command.h"
 #include "train/generate/generate.h"
-#include "train/load_model.h"
+#include "train/model/load_model.h"
 
 namespace krait {
 namespace {

@@ -15,7 +15,7 @@
 #include "experiments/command.h"
 #include "train/config/schema.h"
 #include "train/hugging_face.h"
-#include "train/model_info.h"
+#include "train/model/model_info.h"
 #include "train/record/progress.h"
 
 namespace krait {

@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "core/system/file.h"
 #include "train/hugging_face_tokenizer.h"
-#include "train/model_config.h"
+#include "train/model/model_config.h"
 
 namespace krait {
 namespace {

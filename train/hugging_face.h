@@ -7,7 +7,7 @@
 
 #include "data/safetensors/safetensors.h"
 #include "train/hugging_face_config.h"
-#include "train/load_model.h"
+#include "train/model/load_model.h"
 
 namespace krait {
 

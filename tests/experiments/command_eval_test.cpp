@@ -12,9 +12,9 @@
 #include "core/system/hash.h"
 #include "tests/experiments/run_binary.h"
 #include "tests/experiments/small_run.h"
-#include "tests/train/golden_models.h"
+#include "tests/train/model/golden_models.h"
 #include "train/evaluate/perplexity.h"
-#include "train/load_model.h"
+#include "train/model/load_model.h"
 
 namespace krait {
 namespace {

@@ -10,7 +10,7 @@
 #include "tests/experiments/run_binary.h"
 #include "tests/experiments/small_run.h"
 #include "train/generate/generate.h"
-#include "train/load_model.h"
+#include "train/model/load_model.h"
 
 namespace krait {
 namespace {

@@ -9,7 +9,7 @@
 #include "core/system/file.h"
 #include "tests/experiments/run_binary.h"
 #include "tests/experiments/small_run.h"
-#include "train/load_model.h"
+#include "train/model/load_model.h"
 
 namespace krait {
 namespace {

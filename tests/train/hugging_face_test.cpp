@@ -10,8 +10,8 @@
 #include "core/system/file.h"
 #include "tests/data/temporary_directory.h"
 #include "train/hugging_face_tokenizer.h"
-#include "train/model_config.h"
-#include "train/model_info.h"
+#include "train/model/model_config.h"
+#include "train/model/model_info.h"
 
 namespace krait {
 namespace {

@@ -10,9 +10,9 @@
 
 #include "core/system/file.h"
 #include "tests/device.h"
-#include "tests/train/golden_models.h"
+#include "tests/train/model/golden_models.h"
 #include "train/evaluate/perplexity.h"
-#include "train/load_model.h"
+#include "train/model/load_model.h"
 
 namespace krait {
 namespace {

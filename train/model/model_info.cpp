@@ -1,4 +1,4 @@
-#include "train/model_info.h"
+#include "train/model/model_info.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "train/load_model.h"
+#include "train/model/load_model.h"
 
 #include <string>
 #include <vector>
@@ -8,7 +8,7 @@
 #include "core/system/file.h"
 #include "tests/data/temporary_directory.h"
 #include "tests/device.h"
-#include "train/model_config.h"
+#include "train/model/model_config.h"
 
 namespace krait {
 namespace {

@@ -1,4 +1,4 @@
-#include "train/initial_weights.h"
+#include "train/model/initial_weights.h"
 
 #include <array>
 #include <map>
@@ -6,7 +6,7 @@
 #include "core/error.h"
 #include "kernels/copy.h"
 #include "train/config/schema.h"
-#include "train/load_model.h"
+#include "train/model/load_model.h"
 
 namespace krait {
 namespace {

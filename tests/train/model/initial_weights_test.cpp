@@ -1,4 +1,4 @@
-#include "train/initial_weights.h"
+#include "train/model/initial_weights.h"
 
 #include <string>
 
@@ -6,7 +6,7 @@
 
 #include "tests/data/temporary_directory.h"
 #include "train/hugging_face.h"
-#include "train/model_config.h"
+#include "train/model/model_config.h"
 
 namespace krait {
 namespace {

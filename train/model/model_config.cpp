@@ -1,4 +1,4 @@
-#include "train/model_config.h"
+#include "train/model/model_config.h"
 
 #include "core/error.h"
 

@@ -1,10 +1,10 @@
-#include "train/load_model.h"
+#include "train/model/load_model.h"
 
 #include <vector>
 
 #include "core/error.h"
 #include "train/hugging_face.h"
-#include "train/model_config.h"
+#include "train/model/model_config.h"
 
 namespace krait {
 namespace {
