@@ -14,7 +14,7 @@
 #include "core/error.h"
 #include "experiments/command.h"
 #include "train/config/schema.h"
-#include "train/hugging_face.h"
+#include "train/model/hugging_face/load.h"
 #include "train/model/model_info.h"
 #include "train/record/progress.h"
 

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "core/error.h"
-#include "train/hugging_face_config.h"
+#include "train/model/hugging_face/config.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using krait::ErrorKind, krait::HuggingFaceConfig;

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "train/hugging_face.h"
+#include "train/model/hugging_face/load.h"
 #include "train/model/model_config.h"
 
 namespace krait {

@@ -4,8 +4,8 @@
 
 #include "core/system/file.h"
 #include "data/hdf5/hdf5.h"
-#include "train/hugging_face.h"
-#include "train/hugging_face_tokenizer.h"
+#include "train/model/hugging_face/load.h"
+#include "train/model/hugging_face/tokenizer.h"
 
 namespace krait {
 namespace {

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/data/temporary_directory.h"
-#include "train/hugging_face.h"
+#include "train/model/hugging_face/load.h"
 #include "train/model/model_config.h"
 
 namespace krait {

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "data/safetensors/safetensors.h"
-#include "train/hugging_face_config.h"
+#include "train/model/hugging_face/config.h"
 #include "train/model/load_model.h"
 
 namespace krait {

@@ -1,4 +1,4 @@
-#include "train/hugging_face.h"
+#include "train/model/hugging_face/load.h"
 
 #include <functional>
 #include <string>
@@ -9,7 +9,7 @@
 
 #include "core/system/file.h"
 #include "tests/data/temporary_directory.h"
-#include "train/hugging_face_tokenizer.h"
+#include "train/model/hugging_face/tokenizer.h"
 #include "train/model/model_config.h"
 #include "train/model/model_info.h"
 

@@ -1,4 +1,6 @@
 // Published models against what transformers computes with them.
+#include "tests/golden.h"
+
 #include <cstdio>
 #include <vector>
 
@@ -9,9 +11,8 @@
 #include "kernels/copy.h"
 #include "tests/data/temporary_directory.h"
 #include "tests/device.h"
-#include "tests/golden.h"
 #include "train/generate/generate.h"
-#include "train/hugging_face.h"
+#include "train/model/hugging_face/load.h"
 
 namespace krait {
 namespace {

@@ -1,4 +1,4 @@
-#include "train/hugging_face.h"
+#include "train/model/hugging_face/load.h"
 
 #include <map>
 #include <string>
@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "core/system/file.h"
-#include "train/hugging_face_tokenizer.h"
+#include "train/model/hugging_face/tokenizer.h"
 #include "train/model/model_config.h"
 
 namespace krait {

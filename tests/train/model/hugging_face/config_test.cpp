@@ -1,4 +1,4 @@
-#include "train/hugging_face_config.h"
+#include "train/model/hugging_face/config.h"
 
 #include <string>
 

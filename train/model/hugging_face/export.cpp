@@ -6,8 +6,8 @@
 
 #include "core/error.h"
 #include "core/system/file.h"
-#include "train/hugging_face.h"
-#include "train/hugging_face_tokenizer.h"
+#include "train/model/hugging_face/load.h"
+#include "train/model/hugging_face/tokenizer.h"
 #include "train/run/run_directory.h"
 
 namespace krait {

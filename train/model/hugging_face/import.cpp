@@ -1,7 +1,7 @@
 #include <vector>
 
 #include "core/system/file.h"
-#include "train/hugging_face.h"
+#include "train/model/hugging_face/load.h"
 #include "train/run/run_directory.h"
 
 namespace krait {

@@ -1,4 +1,4 @@
-#include "train/hugging_face_tokenizer.h"
+#include "train/model/hugging_face/tokenizer.h"
 
 #include <nlohmann/json.hpp>
 
