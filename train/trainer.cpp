@@ -34,7 +34,7 @@
 #include "train/step/optimizer.h"
 #include "train/step/parameter_arena.h"
 #include "train/step/schedule.h"
-#include "train/training_data.h"
+#include "train/task/token_data.h"
 
 namespace krait {
 namespace {
