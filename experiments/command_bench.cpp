@@ -8,9 +8,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "experiments/bench_kernels.h"
-#include "experiments/bench_loader.h"
-#include "experiments/bench_step.h"
+#include "experiments/bench/kernels.h"
+#include "experiments/bench/loader.h"
+#include "experiments/bench/step.h"
 #include "experiments/command.h"
 
 namespace krait {

@@ -10,9 +10,9 @@
 
 #include "core/memory/allocator.h"
 #include "core/stream/context.h"
-#include "experiments/bench_inputs.h"
-#include "experiments/bench_kernels.h"
-#include "experiments/bench_timer.h"
+#include "experiments/bench/inputs.h"
+#include "experiments/bench/kernels.h"
+#include "experiments/bench/timer.h"
 #include "kernels/gradient.h"
 
 namespace krait {

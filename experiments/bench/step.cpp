@@ -1,4 +1,4 @@
-#include "experiments/bench_step.h"
+#include "experiments/bench/step.h"
 
 #include <algorithm>
 #include <chrono>

@@ -1,4 +1,4 @@
-#include "experiments/bench_timer.h"
+#include "experiments/bench/timer.h"
 
 #include <algorithm>
 #include <chrono>

@@ -1,4 +1,4 @@
-#include "experiments/bench_inputs.h"
+#include "experiments/bench/inputs.h"
 
 #include <algorithm>
 #include <cmath>

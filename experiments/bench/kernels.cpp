@@ -1,4 +1,4 @@
-#include "experiments/bench_kernels.h"
+#include "experiments/bench/kernels.h"
 
 #include <algorithm>
 #include <chrono>
@@ -15,7 +15,7 @@
 #include "core/device_properties.h"
 #include "core/memory/memory.h"
 #include "core/system/parallel.h"
-#include "experiments/bench_cases.h"
+#include "experiments/bench/cases.h"
 #include "train/run/build_info.h"
 
 namespace krait {

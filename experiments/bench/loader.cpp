@@ -1,4 +1,4 @@
-#include "experiments/bench_loader.h"
+#include "experiments/bench/loader.h"
 
 #include <algorithm>
 #include <chrono>
@@ -17,7 +17,7 @@
 #include "data/loader/loader.h"
 #include "data/loader/sample_order.h"
 #include "data/token_set/token_set.h"
-#include "experiments/bench_timer.h"
+#include "experiments/bench/timer.h"
 
 namespace krait {
 namespace {

@@ -1,4 +1,4 @@
-#include "experiments/bench_cases.h"
+#include "experiments/bench/cases.h"
 
 #include <array>
 #include <initializer_list>

@@ -1,4 +1,4 @@
-#include "experiments/bench_reference.h"
+#include "experiments/bench/reference.h"
 
 #include <charconv>
 #include <cmath>

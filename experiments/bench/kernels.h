@@ -8,7 +8,7 @@
 
 #include "core/device.h"
 #include "core/tensor/dtype.h"
-#include "experiments/bench_reference.h"
+#include "experiments/bench/reference.h"
 
 namespace krait {
 
