@@ -12,7 +12,7 @@
 #include <CLI/CLI.hpp>
 
 #include "core/error.h"
-#include "experiments/command.h"
+#include "experiments/commands/command.h"
 #include "train/config/nearest_name.h"
 #include "train/config/schema.h"
 #include "train/run/build_info.h"

@@ -1,5 +1,5 @@
 // krait eval: how good a trained model is.
-#include "experiments/command_eval.h"
+#include "experiments/commands/eval.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>

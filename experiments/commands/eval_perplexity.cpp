@@ -13,7 +13,7 @@
 
 #include "core/error.h"
 #include "core/system/file.h"
-#include "experiments/command_eval.h"
+#include "experiments/commands/eval.h"
 #include "train/evaluate/evaluation_text.h"
 #include "train/evaluate/perplexity.h"
 

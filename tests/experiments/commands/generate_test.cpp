@@ -1,3 +1,5 @@
+#include "train/generate/generate.h"
+
 #include <algorithm>
 #include <fstream>
 #include <sstream>
@@ -9,7 +11,6 @@
 
 #include "tests/experiments/run_binary.h"
 #include "tests/experiments/small_run.h"
-#include "train/generate/generate.h"
 #include "train/model/load_model.h"
 
 namespace krait {

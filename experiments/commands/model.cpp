@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "experiments/command.h"
+#include "experiments/commands/command.h"
 #include "train/config/schema.h"
 #include "train/model/hugging_face/load.h"
 #include "train/model/model_info.h"

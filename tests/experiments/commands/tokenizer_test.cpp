@@ -1,4 +1,6 @@
 // krait data train-tokenizer, encode and decode, and a model of such tokens from end to end.
+#include "data/tokenizer/tokenizer.h"
+
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
@@ -10,7 +12,6 @@
 #include <nlohmann/json.hpp>
 
 #include "core/system/file.h"
-#include "data/tokenizer/tokenizer.h"
 #include "tests/data/temporary_directory.h"
 #include "tests/experiments/run_binary.h"
 

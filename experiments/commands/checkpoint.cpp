@@ -1,4 +1,6 @@
 // krait checkpoint: what a run has saved, and whether it is intact.
+#include "train/run/checkpoint.h"
+
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -10,9 +12,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "experiments/command.h"
+#include "experiments/commands/command.h"
 #include "train/record/progress.h"
-#include "train/run/checkpoint.h"
 
 namespace krait {
 namespace {

@@ -11,7 +11,7 @@
 #include "experiments/bench/kernels.h"
 #include "experiments/bench/loader.h"
 #include "experiments/bench/step.h"
-#include "experiments/command.h"
+#include "experiments/commands/command.h"
 
 namespace krait {
 namespace {

@@ -1,4 +1,4 @@
-#include "experiments/command.h"
+#include "experiments/commands/command.h"
 
 #include <algorithm>
 #include <utility>

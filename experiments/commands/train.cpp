@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "experiments/command.h"
+#include "experiments/commands/command.h"
 #include "train/config/config.h"
 #include "train/run/stop.h"
 #include "train/trainer.h"

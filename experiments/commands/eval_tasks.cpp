@@ -11,7 +11,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/system/file.h"
-#include "experiments/command_eval.h"
+#include "experiments/commands/eval.h"
 #include "train/evaluate/choice_tasks.h"
 
 namespace krait {

@@ -1,4 +1,6 @@
 // krait config: what a configuration may hold, and what one means.
+#include "train/config/config.h"
+
 #include <iostream>
 #include <memory>
 #include <string>
@@ -6,8 +8,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "experiments/command.h"
-#include "train/config/config.h"
+#include "experiments/commands/command.h"
 
 namespace krait {
 namespace {

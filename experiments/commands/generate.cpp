@@ -1,4 +1,6 @@
 // krait generate: text from a trained model.
+#include "train/generate/generate.h"
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -16,8 +18,7 @@
 
 #include "core/error.h"
 #include "core/system/file.h"
-#include "experiments/command.h"
-#include "train/generate/generate.h"
+#include "experiments/commands/command.h"
 #include "train/model/load_model.h"
 
 namespace krait {

@@ -6,7 +6,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "experiments/command.h"
+#include "experiments/commands/command.h"
 #include "train/model/load_model.h"
 #include "train/record/progress.h"
 

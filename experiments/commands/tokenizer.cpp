@@ -1,4 +1,6 @@
 // krait data encode, decode and train-tokenizer.
+#include "data/tokenizer/tokenizer.h"
+
 #include <charconv>
 #include <chrono>
 #include <iostream>
@@ -18,8 +20,7 @@
 #include "core/system/hash.h"
 #include "data/build/train_tokenizer.h"
 #include "data/text/encoder.h"
-#include "data/tokenizer/tokenizer.h"
-#include "experiments/command.h"
+#include "experiments/commands/command.h"
 #include "train/record/progress.h"
 
 namespace krait {

@@ -1,3 +1,5 @@
+#include "train/run/checkpoint.h"
+
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -7,7 +9,6 @@
 
 #include "core/system/file.h"
 #include "tests/experiments/run_binary.h"
-#include "train/run/checkpoint.h"
 
 namespace krait {
 namespace {
