@@ -9,7 +9,7 @@
 #include "autograd/operations/view.h"
 #include "autograd/recompute.h"
 #include "core/memory/allocator.h"
-#include "tests/autograd/random_tensor.h"
+#include "tests/support/random_tensor.h"
 
 namespace krait {
 namespace {

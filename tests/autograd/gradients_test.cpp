@@ -15,7 +15,7 @@
 #include "autograd/operations/softmax.h"
 #include "autograd/operations/view.h"
 #include "autograd/recompute.h"
-#include "tests/autograd/random_tensor.h"
+#include "tests/support/random_tensor.h"
 
 namespace krait {
 namespace {

@@ -9,7 +9,7 @@
 #include "autograd/operations/reduce.h"
 #include "autograd/operations/selective_scan.h"
 #include "autograd/operations/view.h"
-#include "tests/kernels/tensors.h"
+#include "tests/support/tensors.h"
 
 namespace krait {
 namespace {

@@ -13,7 +13,7 @@
 #include "core/random.h"
 #include "core/system/file.h"
 #include "data/token_set/token_set.h"
-#include "tests/data/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace krait {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "data/tokenizer/tokenizer.h"
 #include "layers/models/language_model.h"
-#include "tests/data/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 #include "train/model/model_config.h"
 #include "train/run/checkpoint.h"
 

@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/system/file.h"
-#include "tests/device.h"
 #include "tests/experiments/run_binary.h"
+#include "tests/support/device.h"
 
 namespace krait {
 namespace {

@@ -1,7 +1,7 @@
 #include "kernels/adamw.h"
 
 #include "kernels/copy.h"
-#include "tests/kernels/tensors.h"
+#include "tests/support/tensors.h"
 
 namespace krait {
 namespace {

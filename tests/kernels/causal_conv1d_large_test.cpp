@@ -4,9 +4,9 @@
 
 #include "kernels/causal_conv1d.h"
 #include "kernels/copy.h"
-#include "tests/device.h"
 #include "tests/kernels/causal_conv1d_oracle.h"
 #include "tests/kernels/large_tensors.h"
+#include "tests/support/device.h"
 
 namespace krait {
 namespace {

@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "core/system/parallel.h"
-#include "tests/device.h"
 #include "tests/kernels/causal_conv1d_oracle.h"
+#include "tests/support/device.h"
 
 namespace krait {
 namespace {

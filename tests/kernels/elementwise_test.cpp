@@ -2,7 +2,7 @@
 
 #include <limits>
 
-#include "tests/kernels/tensors.h"
+#include "tests/support/tensors.h"
 
 namespace krait {
 namespace {

@@ -8,8 +8,8 @@
 #include <gtest/gtest.h>
 
 #include "data/hdf5/hdf5.h"
-#include "tests/golden.h"
 #include "tests/kernels/kernel_arrays.h"
+#include "tests/support/golden.h"
 
 namespace krait::kernel_test {
 

@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
-#include "tests/device.h"
 #include "tests/kernels/causal_conv1d_oracle.h"
 #include "tests/kernels/golden_arrays.h"
+#include "tests/support/device.h"
 
 namespace krait {
 namespace {

@@ -14,8 +14,8 @@
 #include "core/memory/memory.h"
 #include "core/random.h"
 #include "kernels/gradient.h"
-#include "tests/device.h"
-#include "tests/kernels/tensors.h"
+#include "tests/support/device.h"
+#include "tests/support/tensors.h"
 
 namespace krait::kernel_test {
 

@@ -1,7 +1,7 @@
 // Tensors that are too large for the host, of random numbers all the same.
 #pragma once
 #include "kernels/copy.h"
-#include "tests/kernels/tensors.h"
+#include "tests/support/tensors.h"
 
 namespace krait::testing {
 

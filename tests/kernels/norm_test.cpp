@@ -1,6 +1,6 @@
 #include "kernels/norm.h"
 
-#include "tests/kernels/tensors.h"
+#include "tests/support/tensors.h"
 
 namespace krait {
 namespace {

@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "kernels/copy.h"
-#include "tests/kernels/tensors.h"
+#include "tests/support/tensors.h"
 
 namespace krait {
 namespace {

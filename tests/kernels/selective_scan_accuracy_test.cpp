@@ -12,8 +12,8 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/device.h"
 #include "tests/kernels/selective_scan_oracle.h"
+#include "tests/support/device.h"
 
 namespace krait {
 namespace {

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "kernels/selective_scan.h"
-#include "tests/device.h"
-#include "tests/kernels/tensors.h"
+#include "tests/support/device.h"
+#include "tests/support/tensors.h"
 
 namespace krait {
 namespace {

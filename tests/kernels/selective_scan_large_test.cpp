@@ -4,9 +4,9 @@
 
 #include "kernels/copy.h"
 #include "kernels/selective_scan.h"
-#include "tests/device.h"
 #include "tests/kernels/large_tensors.h"
 #include "tests/kernels/selective_scan_oracle.h"
+#include "tests/support/device.h"
 
 namespace krait {
 namespace {

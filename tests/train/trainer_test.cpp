@@ -12,8 +12,8 @@
 #include "core/system/parallel.h"
 #include "data/hdf5/hdf5.h"
 #include "data/token_set/token_set.h"
-#include "tests/data/temporary_directory.h"
-#include "tests/device.h"
+#include "tests/support/device.h"
+#include "tests/support/temporary_directory.h"
 #include "train/run/checkpoint.h"
 
 namespace krait {

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/device.h"
+#include "tests/support/device.h"
 
 namespace krait::cuda {
 namespace {

@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "core/error.h"
-#include "tests/device.h"
+#include "tests/support/device.h"
 
 namespace krait {
 namespace {

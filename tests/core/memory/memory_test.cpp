@@ -10,7 +10,7 @@
 #include "core/random.h"
 #include "core/stream/stream.h"
 #include "core/tensor/tensor.h"
-#include "tests/device.h"
+#include "tests/support/device.h"
 
 namespace krait {
 namespace {

@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "core/memory/memory.h"
 #include "core/tensor/tensor.h"
-#include "tests/device.h"
+#include "tests/support/device.h"
 
 namespace krait {
 namespace {

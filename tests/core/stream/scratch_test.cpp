@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/device.h"
+#include "tests/support/device.h"
 
 namespace krait {
 namespace {

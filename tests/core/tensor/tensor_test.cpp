@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "core/memory/allocator.h"
-#include "tests/device.h"
+#include "tests/support/device.h"
 
 namespace krait {
 namespace {

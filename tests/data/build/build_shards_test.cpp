@@ -9,7 +9,7 @@
 #include "core/system/parallel.h"
 #include "data/build/build.h"
 #include "tests/data/files/compressed.h"
-#include "tests/data/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace krait {
 namespace {

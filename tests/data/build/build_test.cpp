@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 
 #include "core/random.h"
-#include "tests/data/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace krait {
 namespace {

@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "core/random.h"
-#include "tests/data/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace krait {
 namespace {

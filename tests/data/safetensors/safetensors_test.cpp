@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/data/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace krait {
 namespace {

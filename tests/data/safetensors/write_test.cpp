@@ -6,7 +6,7 @@
 
 #include "core/system/file.h"
 #include "data/safetensors/safetensors.h"
-#include "tests/data/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace krait {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "core/error.h"
 #include "data/text/reader.h"
-#include "tests/data/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace krait {
 namespace {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/data/files/compressed.h"
-#include "tests/data/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace krait {
 namespace {

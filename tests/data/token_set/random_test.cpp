@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/data/build/sample_documents.h"
-#include "tests/data/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace krait {
 namespace {

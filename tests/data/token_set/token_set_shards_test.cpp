@@ -3,7 +3,7 @@
 #include "data/token_set/shard_list.h"
 #include "data/token_set/token_set.h"
 #include "tests/data/build/sample_documents.h"
-#include "tests/data/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace krait {
 namespace {

@@ -9,7 +9,7 @@
 #include "data/hdf5/hdf5.h"
 #include "data/token_set/format.h"
 #include "tests/data/build/sample_documents.h"
-#include "tests/data/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace krait {
 namespace {

@@ -12,7 +12,7 @@
 #include "core/random.h"
 #include "core/system/file.h"
 #include "data/unicode/utf8.h"
-#include "tests/data/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace krait {
 namespace {

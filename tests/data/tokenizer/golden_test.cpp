@@ -1,5 +1,5 @@
 // Texts with the ids and the decoded form that the `tokenizers` library gives for them.
-#include "tests/golden.h"
+#include "tests/support/golden.h"
 
 #include <iostream>
 #include <string>

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "data/tokenizer/byte_alphabet.h"
-#include "tests/data/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace krait {
 namespace {

@@ -8,9 +8,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "tests/data/temporary_directory.h"
-#include "tests/device.h"
 #include "tests/experiments/run_binary.h"
+#include "tests/support/device.h"
+#include "tests/support/temporary_directory.h"
 
 namespace krait {
 namespace {

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/system/file.h"
-#include "tests/data/temporary_directory.h"
 #include "tests/experiments/run_binary.h"
+#include "tests/support/temporary_directory.h"
 
 namespace krait {
 namespace {

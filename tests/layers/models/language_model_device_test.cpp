@@ -14,7 +14,7 @@
 #include "core/system/parallel.h"
 #include "kernels/copy.h"
 #include "layers/models/language_model.h"
-#include "tests/kernels/tensors.h"
+#include "tests/support/tensors.h"
 
 namespace krait {
 namespace {

@@ -9,9 +9,9 @@
 
 #include "core/system/file.h"
 #include "core/system/parallel.h"
-#include "tests/data/temporary_directory.h"
-#include "tests/device.h"
-#include "tests/train/tiny_model.h"
+#include "tests/support/device.h"
+#include "tests/support/temporary_directory.h"
+#include "tests/support/tiny_model.h"
 
 namespace krait {
 namespace {

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/system/file.h"
-#include "tests/device.h"
+#include "tests/support/device.h"
 #include "tests/train/model/golden_models.h"
 #include "train/evaluate/perplexity.h"
 #include "train/model/load_model.h"

@@ -6,8 +6,8 @@
 #include <gtest/gtest.h>
 
 #include "core/target.h"
-#include "tests/data/temporary_directory.h"
-#include "tests/train/tiny_model.h"
+#include "tests/support/temporary_directory.h"
+#include "tests/support/tiny_model.h"
 
 namespace krait {
 namespace {

@@ -7,8 +7,8 @@
 #include <gtest/gtest.h>
 
 #include "kernels/copy.h"
-#include "tests/device.h"
-#include "tests/train/tiny_model.h"
+#include "tests/support/device.h"
+#include "tests/support/tiny_model.h"
 
 namespace krait {
 namespace {

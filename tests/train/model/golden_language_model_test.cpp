@@ -10,8 +10,8 @@
 #include "data/hdf5/hdf5.h"
 #include "kernels/copy.h"
 #include "layers/models/language_model.h"
-#include "tests/device.h"
-#include "tests/golden.h"
+#include "tests/support/device.h"
+#include "tests/support/golden.h"
 #include "train/step/optimizer.h"
 #include "train/step/schedule.h"
 

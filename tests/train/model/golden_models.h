@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/system/file.h"
-#include "tests/golden.h"
+#include "tests/support/golden.h"
 
 namespace krait {
 

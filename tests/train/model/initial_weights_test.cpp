@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/data/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 #include "train/model/hugging_face/load.h"
 #include "train/model/model_config.h"
 

@@ -6,8 +6,8 @@
 #include <gtest/gtest.h>
 
 #include "core/system/file.h"
-#include "tests/data/temporary_directory.h"
-#include "tests/device.h"
+#include "tests/support/device.h"
+#include "tests/support/temporary_directory.h"
 #include "train/model/model_config.h"
 
 namespace krait {

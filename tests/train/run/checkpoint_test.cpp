@@ -8,7 +8,7 @@
 
 #include "core/random.h"
 #include "core/system/file.h"
-#include "tests/data/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace krait {
 namespace {

@@ -8,7 +8,7 @@
 #include "kernels/copy.h"
 #include "layers/basic/initialise.h"
 #include "layers/basic/linear.h"
-#include "tests/kernels/tensors.h"
+#include "tests/support/tensors.h"
 
 namespace krait {
 namespace {

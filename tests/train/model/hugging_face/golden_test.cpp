@@ -1,5 +1,5 @@
 // Published models against what transformers computes with them.
-#include "tests/golden.h"
+#include "tests/support/golden.h"
 
 #include <cstdio>
 #include <vector>
@@ -9,8 +9,8 @@
 #include "core/system/file.h"
 #include "data/hdf5/hdf5.h"
 #include "kernels/copy.h"
-#include "tests/data/temporary_directory.h"
-#include "tests/device.h"
+#include "tests/support/device.h"
+#include "tests/support/temporary_directory.h"
 #include "train/generate/generate.h"
 #include "train/model/hugging_face/load.h"
 

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/system/file.h"
-#include "tests/data/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 #include "train/model/hugging_face/tokenizer.h"
 #include "train/model/model_config.h"
 #include "train/model/model_info.h"

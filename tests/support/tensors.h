@@ -12,7 +12,7 @@
 #include "core/random.h"
 #include "core/system/parallel.h"
 #include "core/tensor/tensor.h"
-#include "tests/device.h"
+#include "tests/support/device.h"
 
 namespace krait::testing {
 

@@ -4,7 +4,7 @@
 //
 // runs as Gemm.EqualsTheTripleLoop on the CPU and as GpuGemm.EqualsTheTripleLoop on the first GPU;
 // the second carries the label gpu and is skipped where there is none. The body puts its tensors on
-// test_device() (the helpers of tests/kernels/tensors.h do) and loops over test_dtypes().
+// test_device() (the helpers of tests/support/tensors.h do) and loops over test_dtypes().
 #pragma once
 #include <string_view>
 #include <vector>
