@@ -7,7 +7,7 @@ namespace krait {
 
 struct StructureReport {
   std::vector<std::string> faults;  // "path:line: what is wrong"
-  std::string summary;              // number and sizes of the files
+  std::string summary;              // a line for each room, then number and sizes of the files
 };
 
 /// Checks the source tree at `root` against the plan of the house.

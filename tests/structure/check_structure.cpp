@@ -1,80 +1,27 @@
-// Checks that the source tree keeps to the plan: which folder includes which, which external
-// headers are used where, file sizes and names, a test for each kernel.
+// Checks that the source tree keeps to the plan (tests/structure/rules.cpp): which folder and which
+// room includes which, no circles between units, which external headers are used where, sizes and
+// names of files and rooms, a test for each kernel.
 //   check_structure ROOT          checks a tree; prints every fault, leaves with 1 if there is one
 //   check_structure --self-test   makes small trees with one fault each and expects it to be found
-#include "tests/check_structure.h"
+#include "tests/structure/check_structure.h"
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "tests/structure/rules.h"
 
 namespace krait {
 namespace {
 
 namespace fs = std::filesystem;
-using Names = std::vector<std::string_view>;
-
-/// A folder of the house and the folders that its files may include.
-struct Folder {
-  std::string_view name;
-  Names may_include;
-};
-const std::vector<Folder> kFolders{
-    {"core", {"core"}},
-    {"kernels", {"core", "kernels"}},
-    {"autograd", {"core", "kernels", "autograd"}},
-    {"layers", {"core", "autograd", "layers"}},
-    {"data", {"core", "data"}},
-    {"train", {"core", "kernels", "autograd", "layers", "data", "train"}},
-    {"experiments", {"core", "kernels", "autograd", "layers", "data", "train", "experiments"}},
-    {"tests", {"core", "kernels", "autograd", "layers", "data", "train", "experiments", "tests"}}};
-
-/// Headers whose name starts with `header` belong to a library; only files whose path starts with
-/// one of `users`, and tests, may include them.
-struct Library {
-  std::string_view header;
-  Names users;
-};
-const Names kCudaUsers{"core/cuda/", "kernels/cuda/", "train/communicator_nccl"};
-const Names kTextUsers{"data/", "train/", "experiments/"};
-const std::vector<Library> kLibraries{{"H5", {"data/hdf5/"}},
-                                      {"hdf5", {"data/hdf5/"}},
-                                      {"zlib.h", {"data/files/gzip_stream"}},
-                                      {"zstd", {"data/files/zstd_stream"}},
-                                      {"yaml-cpp/", {"train/config/"}},
-                                      {"nccl", {"train/communicator_nccl"}},
-                                      {"mpi", {"train/communicator_mpi"}},
-                                      {"Eigen/", {"kernels/cpu/"}},
-                                      {"nlohmann/", kTextUsers},
-                                      {"fmt/", kTextUsers},
-                                      {"CLI/", {"experiments/"}},
-                                      {"gtest/", {}},
-                                      {"gmock/", {}},
-                                      {"cuda", kCudaUsers},
-                                      {"cublas", kCudaUsers},
-                                      {"cub/", kCudaUsers},
-                                      {"thrust/", kCudaUsers},
-                                      {"cooperative_groups", kCudaUsers},
-                                      {"mma.h", kCudaUsers},
-                                      {"nvtx3/", kCudaUsers}};
-const Names kSystemHeaders{
-    "sys/",        "sanitizer/", "arm_neon.h", "cpuid.h",   "dirent.h",  "dlfcn.h",  "fcntl.h",
-    "immintrin.h", "malloc.h",   "poll.h",     "pthread.h", "sched.h",   "signal.h", "spawn.h",
-    "stdio.h",     "stdlib.h",   "string.h",   "time.h",    "termios.h", "unistd.h", "x86intrin.h"};
-/// What lies behind an interface: only the folder itself may include it, and kernels/cuda what is
-/// in core/cuda.
-const Names kPrivate{"core/cuda/", "kernels/cpu/", "kernels/cuda/"};
-/// Folders whose files nvcc compiles.
-const Names kDeviceCode{"core/cuda/", "kernels/cuda/"};
-const Names kBannedWords{"util", "utils", "utility", "utilities", "common", "misc"};
-
-constexpr std::size_t kLongFile = 400;  // nine files of ten are shorter
-constexpr std::size_t kMaxLines = 800;
 
 struct Source {
   std::string path;  // relative to the root, with '/'
@@ -82,6 +29,15 @@ struct Source {
   std::string folder() const { return path.substr(0, path.find('/')); }
   std::string extension() const { return fs::path(path).extension(); }
 };
+
+/// The folder that a file lies in, and the file without its extension: a header and its source are
+/// one unit.
+std::string room_of(const fs::path& path) {
+  return path.parent_path().generic_string();
+}
+std::string unit_of(fs::path path) {
+  return path.replace_extension().generic_string();
+}
 
 bool starts_with_any(std::string_view text, const Names& prefixes) {
   return std::ranges::any_of(prefixes, [&](auto prefix) { return text.starts_with(prefix); });
@@ -92,6 +48,15 @@ bool contains(const Names& names, std::string_view name) {
 const Folder* find_folder(std::string_view name) {
   const auto found = std::ranges::find(kFolders, name, &Folder::name);
   return found == kFolders.end() ? nullptr : &*found;
+}
+const Room* find_room(std::string_view path) {
+  const auto found = std::ranges::find(kRooms, path, &Room::path);
+  return found == kRooms.end() ? nullptr : &*found;
+}
+bool may_include(const Room& room, const std::string& other) {
+  return room.path == other || std::ranges::any_of(room.may_include, [&](std::string_view allowed) {
+           return allowed.ends_with('/') ? (other + "/").starts_with(allowed) : other == allowed;
+         });
 }
 
 std::vector<Source> read_sources(const fs::path& root) {
@@ -145,12 +110,22 @@ class Checker {
       if (source.folder() == "kernels") check_operation(source);
     }
     check_sizes();
+    check_rooms();
+    check_circles();
     return faults_;
   }
   std::string summary() const {
-    return std::to_string(sources_.size()) + " files, median " + std::to_string(quantile(0.5)) +
-           " lines, 90 % of them at most " + std::to_string(quantile(0.9)) + ", longest " +
-           std::to_string(quantile(1));
+    std::string text;
+    for (const auto& [room, one] : rooms_) {
+      std::string line = room;
+      line.resize(std::max<std::size_t>(line.size(), 30), ' ');
+      text += line + std::to_string(one.units.size()) + " units, " + std::to_string(one.files) +
+              " files, " + std::to_string(one.lines) + " lines, includes " +
+              std::to_string(one.includes.size()) + " rooms\n";
+    }
+    return text + std::to_string(sources_.size()) + " files, median " +
+           std::to_string(quantile(0.5)) + " lines, 90 % of them at most " +
+           std::to_string(quantile(0.9)) + ", longest " + std::to_string(quantile(1));
   }
 
  private:
@@ -184,11 +159,12 @@ class Checker {
       fault(source, 1, "device code belongs into core/cuda or kernels/cuda");
     }
     const auto slash = source.path.find('/', sizeof("tests"));
-    const bool fuzzer = source.path.starts_with("tests/fuzz/");  // named after what they read
-    if (source.folder() == "tests" && !fuzzer && slash != std::string::npos) {
+    if (source.folder() == "tests" && slash != std::string::npos) {
       const std::string tested = source.path.substr(sizeof("tests"), slash - sizeof("tests"));
-      if (tested == "tests" || find_folder(tested) == nullptr || !fs::exists(root_ / tested)) {
-        fault(source, 1, "tests mirror the tree: there is no folder " + tested);
+      if (contains(kTestFolders, tested)) return;
+      const std::string mirrored = room_of(source.path.substr(sizeof("tests")));
+      if (tested == "tests" || find_folder(tested) == nullptr || !fs::exists(root_ / mirrored)) {
+        fault(source, 1, "tests mirror the tree: there is no folder " + mirrored);
       } else if (source.extension() == ".cpp" && !source.path.ends_with("_test.cpp")) {
         fault(source, 1, "only *_test.cpp is compiled here");
       }
@@ -241,7 +217,13 @@ class Checker {
       const bool device_code = hidden == "core/cuda/" && source.path.starts_with("kernels/cuda/");
       if (header.starts_with(hidden) && folder != source.folder() && !device_code) {
         fault(source, line, header + " is private to " + folder);
+        return;
       }
+    }
+    const Room* room = find_room(room_of(source.path));
+    if (room != nullptr && !may_include(*room, room_of(header))) {
+      fault(source, line,
+            std::string(room->path) + " may not include " + room_of(header) + " (" + header + ")");
     }
   }
 
@@ -256,10 +238,12 @@ class Checker {
         fault(source, line, header + " may be included only in" + users + " tests/");
       }
     } else if (!angled) {
-      fault(source, line, '"' + header + "\" must be a path from the root, like core/tensor.h");
+      fault(source, line,
+            '"' + header + "\" must be a path from the root, like core/tensor/tensor.h");
     } else if (header.find_first_of("./") != std::string::npos &&
                !starts_with_any(header, kSystemHeaders)) {
-      fault(source, line, "no rule says who may include <" + header + ">: see check_structure.cpp");
+      fault(source, line,
+            "no rule says who may include <" + header + ">: see tests/structure/rules.cpp");
     }
   }
 
@@ -279,14 +263,82 @@ class Checker {
     if (!has_backend(name, "cpu")) fault(source, 1, "has no kernels/cpu/" + name + ".cpp");
   }
 
-  /// The backend of an operation is one file, or several that begin with its name.
+  /// The backend of an operation is one file, or a folder of several.
   bool has_backend(const std::string& operation, const std::string& backend) const {
     const std::string whole = "kernels/" + backend + "/" + operation + ".cpp";
-    const std::string part = "kernels/" + backend + "/" + operation + "_";
+    const std::string part = "kernels/" + backend + "/" + operation + "/";
     return std::ranges::any_of(sources_, [&](const Source& s) {
       const std::string path = s.path;
       return path == whole || (path.starts_with(part) && path.ends_with(".cpp"));
     });
+  }
+
+  /// Every folder of sources is a room of the plan, and no room is a hall.
+  void check_rooms() {
+    for (const Source& source : sources_) {
+      if (source.folder() == "tests") continue;
+      RoomContents& room = rooms_[room_of(source.path)];
+      room.units.insert(unit_of(source.path));
+      room.files += 1;
+      room.lines += source.lines.size();
+      for (const std::string& header : headers_of(source)) {
+        if (room_of(header) != room_of(source.path)) room.includes.insert(room_of(header));
+      }
+    }
+    for (const auto& [path, room] : rooms_) {
+      if (find_room(path) == nullptr) {
+        faults_.push_back(
+            path + ": no rule says what this room may include: see tests/structure/rules.cpp");
+      }
+      if (room.units.size() > kMaxUnits) {
+        faults_.push_back(path + ": " + std::to_string(room.units.size()) + " units in one room, " +
+                          "at most " + std::to_string(kMaxUnits) + " may be: divide it");
+      }
+    }
+  }
+
+  /// Units that include each other, if only by way of others, are one unit in two places.
+  void check_circles() {
+    std::map<std::string, std::set<std::string>> includes;
+    for (const Source& source : sources_) {
+      if (source.folder() == "tests") continue;
+      for (const std::string& header : headers_of(source)) {
+        if (unit_of(header) != unit_of(source.path)) {
+          includes[unit_of(source.path)].insert(unit_of(header));
+        }
+      }
+    }
+    std::set<std::string> done;
+    std::vector<std::string> path;
+    const auto visit = [&](const auto& self, const std::string& unit) -> void {
+      if (const auto start = std::ranges::find(path, unit); start != path.end()) {
+        std::string circle;
+        for (auto step = start; step != path.end(); ++step) circle += *step + " -> ";
+        faults_.push_back("a circle of includes: " + circle + unit);
+        return;
+      }
+      if (done.contains(unit)) return;
+      path.push_back(unit);
+      for (const std::string& next : includes[unit]) self(self, next);
+      path.pop_back();
+      done.insert(unit);
+    };
+    const auto units = includes;  // visit() adds to the map
+    for (const auto& [unit, _] : units) visit(visit, unit);
+  }
+
+  /// The headers of the house that a source includes.
+  static std::vector<std::string> headers_of(const Source& source) {
+    std::vector<std::string> headers;
+    for (const std::string& line : source.lines) {
+      const auto directive = parse_directive(line);
+      if (!directive || directive->name != "include" || !directive->argument.starts_with('"')) {
+        continue;
+      }
+      std::string header(directive->argument.substr(1, directive->argument.find('"', 1) - 1));
+      if (find_folder(header.substr(0, header.find('/'))) != nullptr) headers.push_back(header);
+    }
+    return headers;
   }
 
   void check_sizes() {
@@ -312,8 +364,15 @@ class Checker {
     return sizes[static_cast<std::size_t>(fraction * static_cast<double>(sizes.size() - 1))];
   }
 
+  struct RoomContents {
+    std::set<std::string> units;
+    std::size_t files = 0, lines = 0;
+    std::set<std::string> includes;  // rooms
+  };
+
   fs::path root_;
   std::vector<Source> sources_;
+  std::map<std::string, RoomContents> rooms_;
   std::vector<std::string> faults_;
 };
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/check_structure.h"
+#include "tests/structure/check_structure.h"
 
 namespace krait {
 namespace {
@@ -33,25 +33,26 @@ std::string angled(const std::string& path) {
 }
 
 Files sound_tree() {
-  return {{"core/device.h", header("#ifndef KRAIT_CUDA\n#  define KRAIT_CUDA 0\n#endif\n")},
-          {"core/cuda/stream.h", header(angled("cuda_runtime.h"))},
-          {"kernels/gradient.h", header(quoted("core/device.h"))},
-          {"kernels/op.h", header("namespace cpu {\n}\n")},
-          {"kernels/op.cpp", quoted("kernels/op.h")},
-          {"kernels/cpu/op.cpp", quoted("kernels/op.h") + angled("Eigen/Core")},
-          {"kernels/cuda/op.cu",
-           quoted("core/cuda/stream.h") + angled("cub/cub.cuh") + angled("cublasLt.h")},
-          {"autograd/op.cpp", quoted("kernels/op.h")},
-          {"layers/linear.h", header(quoted("autograd/op.h") + angled("vector"))},
-          {"data/hdf5_file.cpp", angled("hdf5.h") + angled("fcntl.h") + angled("sys/stat.h")},
-          {"train/config.cpp", angled("yaml-cpp/yaml.h") + angled("fmt/core.h")},
-          {"train/communicator_nccl.cpp", angled("nccl.h") + angled("cuda_runtime.h")},
-          {"train/communicator_mpi.cpp", angled("mpi.h")},
-          {"experiments/main.cpp", angled("CLI/CLI.hpp") + angled("nlohmann/json.hpp")},
-          {"tests/golden.h", header(quoted("data/hdf5_file.h"))},
-          {"tests/kernels/op_test.cpp", angled("gtest/gtest.h") + quoted("tests/golden.h")},
-          {"tests/long_enough_to_be_split_later.cpp", lines(800)},
-          {"data/bytes.cpp", "// the word common in a comment, #include <CLI/CLI.hpp> too\n"}};
+  return {
+      {"core/device.h", header("#ifndef KRAIT_CUDA\n#  define KRAIT_CUDA 0\n#endif\n")},
+      {"core/cuda/stream.h", header(angled("cuda_runtime.h"))},
+      {"kernels/gradient.h", header(quoted("core/device.h"))},
+      {"kernels/op.h", header("namespace cpu {\n}\n")},
+      {"kernels/op.cpp", quoted("kernels/op.h")},
+      {"kernels/cpu/op.cpp", quoted("kernels/op.h") + angled("Eigen/Core")},
+      {"kernels/cuda/op.cu",
+       quoted("core/cuda/stream.h") + angled("cub/cub.cuh") + angled("cublasLt.h")},
+      {"autograd/operations/op.cpp", quoted("kernels/op.h")},
+      {"layers/basic/linear.h", header(quoted("autograd/operations/op.h") + angled("vector"))},
+      {"data/hdf5/file.cpp", angled("hdf5.h") + angled("fcntl.h") + angled("sys/stat.h")},
+      {"train/config/load.cpp", angled("yaml-cpp/yaml.h") + angled("fmt/core.h")},
+      {"train/parallel/communicator_nccl.cpp", angled("nccl.h") + angled("cuda_runtime.h")},
+      {"train/parallel/communicator_mpi.cpp", angled("mpi.h")},
+      {"experiments/main.cpp", angled("CLI/CLI.hpp") + angled("nlohmann/json.hpp")},
+      {"tests/support/golden.h", header(quoted("data/hdf5/file.h"))},
+      {"tests/kernels/op_test.cpp", angled("gtest/gtest.h") + quoted("tests/support/golden.h")},
+      {"tests/long_enough_to_be_split_later.cpp", lines(800)},
+      {"data/files/bytes.cpp", "// the word common in a comment, #include <CLI/CLI.hpp> too\n"}};
 }
 
 struct Fault {
@@ -60,27 +61,38 @@ struct Fault {
   std::string removed{};  // a file of the sound tree that is left out
 };
 
+/// One more than a room may hold.
+Files seventeen_units() {
+  Files files;
+  for (char name = 'a'; name < 'a' + 17; ++name) {
+    files[std::string("data/text/") + name + ".cpp"] = "";
+  }
+  return files;
+}
+
 std::vector<Fault> include_faults() {
   return {
       {"core may not include kernels", {{"core/a.cpp", quoted("kernels/op.h")}}},
-      {"kernels may not include autograd", {{"kernels/a.cpp", "  # include \"autograd/op.h\"\n"}}},
-      {"kernels may not include data", {{"kernels/cpu/a.cpp", quoted("data/bytes.h")}}},
-      {"autograd may not include layers", {{"autograd/a.h", header(quoted("layers/linear.h"))}}},
+      {"kernels may not include autograd",
+       {{"kernels/a.cpp", "  # include \"autograd/operations/op.h\"\n"}}},
+      {"kernels may not include data", {{"kernels/cpu/a.cpp", quoted("data/files/bytes.h")}}},
+      {"autograd may not include layers",
+       {{"autograd/a.h", header(quoted("layers/basic/linear.h"))}}},
       {"layers may not include kernels", {{"layers/a.cpp", quoted("kernels/op.h")}}},
-      {"data may not include autograd", {{"data/a.cpp", quoted("autograd/op.h")}}},
-      {"data may not include train", {{"data/a.cpp", quoted("train/config.h")}}},
+      {"data may not include autograd", {{"data/files/a.cpp", quoted("autograd/operations/op.h")}}},
+      {"data may not include train", {{"data/files/a.cpp", quoted("train/config/config.h")}}},
       {"train may not include experiments", {{"train/a.cpp", quoted("experiments/a.h")}}},
-      {"train may not include tests", {{"train/a.cpp", quoted("tests/golden.h")}}},
-      {"data/a.cpp:2:", {{"data/a.cpp", "\n" + quoted("layers/linear.h")}}},
+      {"train may not include tests", {{"train/a.cpp", quoted("tests/support/golden.h")}}},
+      {"data/files/a.cpp:2:", {{"data/files/a.cpp", "\n" + quoted("layers/basic/linear.h")}}},
       {"private to kernels", {{"autograd/a.cpp", quoted("kernels/cpu/op.h")}}},
       {"private to core", {{"kernels/a.cpp", quoted("core/cuda/stream.h")}}},
-      {"hdf5.h may be included only in", {{"data/a.cpp", angled("hdf5.h")}}},
+      {"hdf5.h may be included only in", {{"data/files/a.cpp", angled("hdf5.h")}}},
       {"H5Cpp.h may be included only in", {{"train/a.cpp", angled("H5Cpp.h")}}},
-      {"zlib.h may be included only in", {{"data/build.cpp", angled("zlib.h")}}},
+      {"zlib.h may be included only in", {{"data/build/a.cpp", angled("zlib.h")}}},
       {"zstd.h may be included only in", {{"train/a.cpp", angled("zstd.h")}}},
       {"yaml.h may be included only in", {{"train/a.cpp", angled("yaml-cpp/yaml.h")}}},
-      {"nccl.h may be included only in", {{"train/communicator.cpp", angled("nccl.h")}}},
-      {"mpi.h may be included only in", {{"train/communicator.cpp", angled("mpi.h")}}},
+      {"nccl.h may be included only in", {{"train/parallel/communicator.cpp", angled("nccl.h")}}},
+      {"mpi.h may be included only in", {{"train/parallel/communicator.cpp", angled("mpi.h")}}},
       {"cuda_runtime.h may be included only", {{"autograd/a.cpp", angled("cuda_runtime.h")}}},
       {"cuda_runtime.h may be included only", {{"core/a.cpp", quoted("cuda_runtime.h")}}},
       {"thrust/sort.h may be included only", {{"kernels/cpu/a.cpp", angled("thrust/sort.h")}}},
@@ -92,6 +104,20 @@ std::vector<Fault> include_faults() {
       {"no rule says", {{"core/a.cpp", angled("boost/any.hpp")}}},
       {"must be a path from the root", {{"core/a.cpp", quoted("device.h")}}},
       {"must be a path from the root", {{"core/a.cpp", quoted("../core/device.h")}}},
+      {"core may not include core/stream", {{"core/a.cpp", quoted("core/stream/stream.h")}}},
+      {"data/files may not include data/hdf5", {{"data/files/a.cpp", quoted("data/hdf5/file.h")}}},
+      {"kernels may not include kernels/cpu", {{"kernels/a.cpp", quoted("kernels/cpu/op.h")}}},
+      {"train/step may not include train/config",
+       {{"train/step/a.cpp", quoted("train/config/config.h")}}},
+      {"train/evaluate may not include train",
+       {{"train/evaluate/a.cpp", quoted("train/trainer.h")}}},
+      {"layers/basic may not include layers/models",
+       {{"layers/basic/a.cpp", quoted("layers/models/a.h")}}},
+      {"no rule says what this room may include", {{"data/attic/a.cpp", ""}}},
+      {"a circle of includes: core/a -> core/b -> core/a",
+       {{"core/a.cpp", quoted("core/b.h")},
+        {"core/b.h", header(quoted("core/c.h"))},
+        {"core/b.cpp", quoted("core/a.h")}}},
       {"includes the source file", {{"tests/core/a_test.cpp", quoted("core/a.cpp")}}},
   };
 }
@@ -103,9 +129,9 @@ std::vector<Fault> other_faults() {
       {"#if on KRAIT_CUDA",
        {{"train/a.cpp", "#if 0\n#elif 1 && \\\n defined(KRAIT_CUDA)\n#endif\n"}}},
       {"'utils' says nothing", {{"core/utils.cpp", ""}}},
-      {"'util' says nothing", {{"data/string_util.cpp", ""}}},
-      {"'common' says nothing", {{"layers/common/a.cpp", ""}}},
-      {"snake_case", {{"layers/Linear.cpp", ""}}},
+      {"'util' says nothing", {{"data/files/string_util.cpp", ""}}},
+      {"'common' says nothing", {{"layers/basic/common_a.cpp", ""}}},
+      {"snake_case", {{"layers/basic/Linear.cpp", ""}}},
       {"sources end in", {{"core/a.hpp", ""}}},
       {"#pragma once", {{"core/a.h", "int a();\n"}}},
       {"core/a.cpp:2: a tab", {{"core/a.cpp", "int a;\n\tint b;\n"}}},
@@ -118,6 +144,8 @@ std::vector<Fault> other_faults() {
       {"has no kernels/cpu/op.cpp", {}, "kernels/cpu/op.cpp"},
       {"has no tests/kernels/op_test.cpp", {}, "tests/kernels/op_test.cpp"},
       {"there is no folder engine", {{"tests/engine/a_test.cpp", ""}}},
+      {"there is no folder core/engine", {{"tests/core/engine/a_test.cpp", ""}}},
+      {"17 units in one room", seventeen_units()},
       {"only *_test.cpp is compiled", {{"tests/core/device_tests.cpp", ""}}},
   };
 }
