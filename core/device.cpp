@@ -1,7 +1,5 @@
 #include "core/device.h"
 
-#include "core/device_properties.h"
-
 namespace krait {
 
 int cuda_device_count() {

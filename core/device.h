@@ -21,6 +21,9 @@ struct Device {
 
 /// CUDA devices that this process can compute on: 0 without the backend, a driver or a GPU.
 int cuda_device_count();
+namespace cuda {
+int device_count();
+}  // namespace cuda
 
 inline std::ostream& operator<<(std::ostream& out, Device d) {
   return d.is_cuda() ? out << "cuda:" << int{d.index} : out << "cpu";

@@ -23,7 +23,6 @@ struct DeviceProperties {
   double peak_f32_flops() const;
 };
 
-int device_count();
 DeviceProperties device_properties(Device device);
 
 }  // namespace krait::cuda

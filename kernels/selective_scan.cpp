@@ -1,7 +1,5 @@
 #include "kernels/selective_scan.h"
 
-#include "kernels/cpu/selective_scan/scan.h"
-#include "kernels/cuda/selective_scan/plan.h"
 #include "kernels/dispatch.h"
 
 namespace krait {
@@ -84,7 +82,10 @@ void validate_contiguous_gradient(const SelectiveScanForward& a, std::string_vie
 }  // namespace
 
 std::int64_t selective_scan_chunk(Device device) {
-  return device.is_cuda() ? cuda::kScanTile : cpu::kScanChunk;
+  if constexpr (kCudaEnabled) {
+    if (device.is_cuda()) return cuda::selective_scan_chunk();
+  }
+  return cpu::selective_scan_chunk();
 }
 
 void selective_scan_forward(const SelectiveScanForward& args, const ExecutionContext& ctx) {

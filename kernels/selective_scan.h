@@ -59,10 +59,12 @@ void selective_scan_forward(const SelectiveScanForward& args, const ExecutionCon
 void selective_scan_backward(const SelectiveScanBackward& args, const ExecutionContext& ctx);
 
 namespace cpu {
+std::int64_t selective_scan_chunk();
 void selective_scan_forward(const SelectiveScanForward& args, const ExecutionContext& ctx);
 void selective_scan_backward(const SelectiveScanBackward& args, const ExecutionContext& ctx);
 }  // namespace cpu
 namespace cuda {
+std::int64_t selective_scan_chunk();
 void selective_scan_forward(const SelectiveScanForward& args, const ExecutionContext& ctx);
 void selective_scan_backward(const SelectiveScanBackward& args, const ExecutionContext& ctx);
 }  // namespace cuda

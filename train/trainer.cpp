@@ -18,6 +18,7 @@
 #include "core/system/parallel.h"
 #include "core/tensor/readback.h"
 #include "data/loader/loader.h"
+#include "data/loader/token_windows.h"
 #include "data/token_set/token_set.h"
 #include "kernels/copy.h"
 #include "kernels/reduce.h"
@@ -106,6 +107,7 @@ class Trainer {
   MambaLM model_;
   ParameterArena arena_;
   Optimizer optimizer_;
+  LearningRate learning_rate_;
   std::optional<ParameterAverage> average_;
   Loader loader_;
   Tensor loss_weight_;  // (1) on the device: 1 / the targets of the step
@@ -142,6 +144,7 @@ Trainer::Trainer(const Config& config, const TrainOptions& options)
       arena_((model_.initialise(static_cast<std::uint64_t>(config.run.seed)), model_),
              context_.device),
       optimizer_(arena_, config.optimizer),
+      learning_rate_{config.schedule, config.optimizer.lr, config.train.steps},
       loader_(training_data_.windows(config.data.sequence_length, boundary_of(config)),
               {.batch_size = config.train.batch_size / config.train.accumulation,
                .seed = static_cast<std::uint64_t>(config.run.seed),
@@ -232,7 +235,7 @@ void Trainer::begin() {
       " {} CPU threads",
       config_.run.directory, format_count(static_cast<double>(model_.parameter_count())),
       format_count(static_cast<double>(training_data_.n_tokens())), config_.train.steps,
-      config_.train.batch_size, config_.data.sequence_length, choice_name(config_.train.precision),
+      config_.train.batch_size, config_.data.sequence_length, name_of(config_.train.precision),
       describe_device(context_.device), thread_count()));
   for (const std::string& line : training_data_.description()) say(line);
   progress_.emplace(ProgressOptions{.label = "train",
@@ -292,7 +295,7 @@ void Trainer::compute_gradients(Step& step) {
 /// Submits a whole step: on a GPU nothing here waits for the device.
 void Trainer::start_step(std::int64_t number) {
   const ProfileRange range("step");
-  Step step{.number = number, .lr = learning_rate(number, config_), .begun = Clock::now()};
+  Step step{.number = number, .lr = learning_rate_(number), .begun = Clock::now()};
   compute_gradients(step);
   {
     const ProfileRange update("optimizer");

@@ -1,7 +1,5 @@
 #include "core/stream/context.h"
 
-#include "core/stream/stream.h"
-
 namespace krait {
 namespace {
 thread_local ExecutionContext context;

@@ -1,14 +1,9 @@
 // What a kernel may use besides its arguments.
 #pragma once
 #include "core/device.h"
+#include "core/stream/stream.h"
 
 namespace krait {
-
-/// An in-order queue of device work. On the CPU it is empty. Holds a cudaStream_t without
-/// including CUDA headers, so that everything above kernels/ compiles without nvcc.
-struct Stream {
-  void* handle = nullptr;
-};
 
 /// Passed to every kernel. Kernels take scratch memory from core/stream/scratch.h.
 struct ExecutionContext {

@@ -2,9 +2,15 @@
 #pragma once
 #include <cstdint>
 
-#include "core/stream/context.h"
+#include "core/device.h"
 
 namespace krait {
+
+/// An in-order queue of device work. On the CPU it is empty. Holds a cudaStream_t without
+/// including CUDA headers, so that everything above kernels/ compiles without nvcc.
+struct Stream {
+  void* handle = nullptr;
+};
 
 /// Compute runs everything that tensors come from; Copy moves memory between host and device beside
 /// it; Communication serves collectives.

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/system/file.h"
+#include "data/token_set/writer.h"
 
 namespace krait {
 namespace fs = std::filesystem;

@@ -8,8 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "data/build/options.h"
 #include "data/build/state.h"
 #include "data/token_set/token_set.h"
+#include "data/token_set/writer.h"
 
 namespace krait {
 

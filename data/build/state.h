@@ -11,8 +11,8 @@
 
 #include "core/system/file.h"
 #include "core/system/hash.h"
-#include "data/build/build.h"
 #include "data/text/reader.h"
+#include "data/text/skipped_file.h"
 #include "data/token_set/shard_list.h"
 
 namespace krait {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "data/build/build.h"
+#include "data/text/skipped_file.h"
 
 namespace krait {
 

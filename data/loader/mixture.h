@@ -1,10 +1,11 @@
 // How a text names the sets that a run trains on.
 #pragma once
-#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "core/text_problem.h"
 
 namespace krait {
 
@@ -13,12 +14,6 @@ struct MixtureItem {
   std::string path;
   double weight = 1;
   friend bool operator==(const MixtureItem&, const MixtureItem&) = default;
-};
-
-/// What is wrong with a text, and at which byte.
-struct TextProblem {
-  std::size_t offset = 0;
-  std::string message;
 };
 
 /// Reads "PATH", or a mixture: "PATH:WEIGHT, PATH:WEIGHT, ...", blanks around commas and colons

@@ -6,13 +6,14 @@
 #include <string_view>
 
 #include "core/system/hash.h"
-#include "data/token_set/token_set.h"
+#include "data/token_set/info.h"
 
 namespace krait::token_set_format {
 
 inline constexpr std::string_view kFormat = "krait-token-set";
 inline constexpr std::int64_t kVersion = 1;
-inline constexpr std::uint64_t kAlignment = 4096;  // a page
+inline constexpr std::uint64_t kAlignment = 4096;                      // a page
+inline constexpr std::uint64_t kBlockTokens = std::uint64_t{1} << 20;  // of one hash
 inline constexpr std::string_view kTokens = "tokens";
 inline constexpr std::string_view kOffsets = "document_offsets";
 inline constexpr std::string_view kHashes = "block_hashes";

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/random.h"
 #include "core/system/file.h"
+#include "data/token_set/writer.h"
 
 namespace krait {
 namespace {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "data/token_set/token_set.h"
+#include "data/token_set/writer.h"
 
 namespace krait {
 

@@ -117,7 +117,7 @@ TokenShard::TokenShard(const fs::path& path) {
   info_.n_documents = offsets_.size() - 1;
 
   const auto hashes = file.read<std::uint8_t>(format::kHashes);
-  const auto n_blocks = static_cast<std::int64_t>((n_tokens() - 1) / TokenSet::kBlockTokens + 1);
+  const auto n_blocks = static_cast<std::int64_t>((n_tokens() - 1) / format::kBlockTokens + 1);
   KRAIT_CHECK(BadData, (hashes.shape == Shape{n_blocks, 32}), "'", path.string(), "', '",
               format::kHashes, "': must have shape ", (Shape{n_blocks, 32}), ", got ", hashes.shape,
               kAdvice, ".");
@@ -157,8 +157,7 @@ std::int32_t TokenShard::token(std::uint64_t index) const {
 }
 
 std::span<const std::byte> TokenShard::block(std::uint64_t index) const {
-  const std::uint64_t bytes =
-      TokenSet::kBlockTokens * static_cast<std::uint64_t>(info_.token_bytes);
+  const std::uint64_t bytes = format::kBlockTokens * static_cast<std::uint64_t>(info_.token_bytes);
   return tokens_.subspan(index * bytes, std::min(bytes, tokens_.size() - index * bytes));
 }
 
@@ -182,16 +181,16 @@ void TokenShard::verify(const std::function<void(std::uint64_t tokens)>& progres
     });
     for (std::uint64_t i = 0; i < count; ++i) {
       KRAIT_CHECK(BadData, bad[i] == 0, "'", info_.path.string(), "', '", format::kTokens,
-                  "': block ", first + i, " (tokens ", (first + i) * TokenSet::kBlockTokens, " to ",
-                  std::min((first + i + 1) * TokenSet::kBlockTokens, n_tokens()) - 1,
+                  "': block ", first + i, " (tokens ", (first + i) * format::kBlockTokens, " to ",
+                  std::min((first + i + 1) * format::kBlockTokens, n_tokens()) - 1,
                   ") does not match its hash", kAdvice, ".");
     }
     for (std::uint64_t i = 0; i < count; ++i) {
-      const std::uint64_t start = (first + i) * TokenSet::kBlockTokens;
-      scratch.resize(std::min(TokenSet::kBlockTokens, n_tokens() - start));
+      const std::uint64_t start = (first + i) * format::kBlockTokens;
+      scratch.resize(std::min(format::kBlockTokens, n_tokens() - start));
       copy(start, scratch);
     }
-    if (progress) progress(std::min((first + count) * TokenSet::kBlockTokens, n_tokens()));
+    if (progress) progress(std::min((first + count) * format::kBlockTokens, n_tokens()));
   }
   for (std::uint64_t i = 0; i < n_documents(); ++i) {
     KRAIT_CHECK(BadData, token(offsets_[i + 1] - 1) == info_.end_of_document, "'",

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/system/file.h"
-#include "data/token_set/token_set.h"
+#include "data/token_set/info.h"
 
 namespace krait {
 

@@ -29,36 +29,14 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <ostream>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "core/system/file.h"
-#include "core/system/hash.h"
-#include "data/tokenizer/tokenizer.h"
+#include "data/token_set/info.h"
 
 namespace krait {
-
-/// What a token set says about itself, and about its documents.
-struct TokenSetInfo {
-  std::filesystem::path path;
-  std::uint64_t file_bytes = 0;
-  std::int64_t format_version = 0;
-  std::uint64_t n_shards = 1;
-  TokenizerIdentity tokenizer;
-  std::int64_t vocab_size = 0;
-  std::int32_t end_of_document = 0;
-  std::int64_t token_bytes = 0;  // 1, 2 or 4
-  std::uint64_t n_tokens = 0;    // end-of-document tokens included
-  std::uint64_t n_documents = 0;
-  std::uint64_t shortest_document = 0, longest_document = 0;  // tokens
-  std::string provenance;                                     // JSON
-  std::string content_sha256;
-};
-
-/// For people: one field a line.
-std::ostream& operator<<(std::ostream& out, const TokenSetInfo& info);
 
 class TokenShard;
 
@@ -66,8 +44,6 @@ class TokenShard;
 /// 2^20 tokens. All functions are const and may be called from several threads.
 class TokenSet {
  public:
-  static constexpr std::uint64_t kBlockTokens = std::uint64_t{1} << 20;
-
   /// Throws MissingInput, Io, or BadData when the file or a shard is not a token set, is of a newer
   /// version, or is damaged (checks everything but the tokens; reads document_offsets once), and
   /// when shards are missing or of different tokenizers.
@@ -111,38 +87,6 @@ class TokenSet {
   std::vector<TokenShard> shards_;
   std::vector<std::uint64_t> starts_;  // the first token of each shard, then n_tokens
   std::unique_ptr<AllOffsets> offsets_;
-};
-
-/// Writes a token set in constant memory (about 5 MiB). Tokens first go to nameless files beside
-/// the target, so while it is written a set takes twice its size on the disk. Until commit()
-/// returns the target is untouched; afterwards it is the new set, whole.
-class TokenSetWriter {
- public:
-  TokenSetWriter(const std::filesystem::path& target, const Tokenizer& tokenizer);
-  ~TokenSetWriter();
-  TokenSetWriter(TokenSetWriter&&) noexcept;
-  TokenSetWriter& operator=(TokenSetWriter&&) noexcept;
-
-  /// Adds tokens to the current document. Throws (Contract) for an id outside the vocabulary.
-  void append(std::span<const std::int32_t> ids);
-  /// Adds the end-of-document token and starts the next document.
-  void end_document();
-  /// Takes back what was added to the current document.
-  void drop_document();
-  std::uint64_t n_tokens() const;
-  std::uint64_t n_documents() const;
-
-  /// Writes everything to the disk beside the target: what can fail for want of space fails here.
-  /// Throws BadData when there is no document, Contract inside an unfinished one.
-  void prepare(const std::string& provenance);
-  /// Of the prepared set.
-  const std::string& content_sha256() const;
-  /// Puts the prepared set in the target's place.
-  void commit();
-
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace krait

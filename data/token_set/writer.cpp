@@ -1,3 +1,5 @@
+#include "data/token_set/writer.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -54,7 +56,7 @@ void copy_spool(const Spool& spool, std::uint64_t count, Hdf5File& file, std::st
   file.create_dataset<T>(name, count, Hdf5Layout::Contiguous);
   std::vector<T> buffer;
   for (std::uint64_t first = 0; first < count; first += buffer.size()) {
-    buffer.resize(std::min(TokenSet::kBlockTokens / sizeof(T), count - first));
+    buffer.resize(std::min(format::kBlockTokens / sizeof(T), count - first));
     spool.read(first * sizeof(T), std::as_writable_bytes(std::span(buffer)));
     seen(std::as_bytes(std::span(buffer)));
     file.write_at<T>(name, first, std::span<const T>(buffer));
@@ -83,13 +85,13 @@ struct TokenSetWriter::Impl {
     info.vocab_size = tokenizer.vocab_size();
     info.end_of_document = tokenizer.end_of_document();
     info.token_bytes = format::token_bytes(info.vocab_size);
-    block.reserve(TokenSet::kBlockTokens * static_cast<std::size_t>(info.token_bytes));
+    block.reserve(format::kBlockTokens * static_cast<std::size_t>(info.token_bytes));
   }
 
   template <class T>
   void append(std::span<const std::int32_t> ids) {
     while (!ids.empty()) {
-      const std::size_t room = TokenSet::kBlockTokens - block.size() / sizeof(T);
+      const std::size_t room = format::kBlockTokens - block.size() / sizeof(T);
       const auto part = ids.first(std::min(room, ids.size()));
       ids = ids.subspan(part.size());
       const std::size_t start = block.size();
@@ -114,11 +116,11 @@ struct TokenSetWriter::Impl {
   // Back to the first `n_tokens` tokens.
   void cut(std::uint64_t n_tokens) {
     const std::uint64_t flushed = block_hashes.size() / 32;
-    const std::uint64_t kept = std::min(n_tokens / TokenSet::kBlockTokens, flushed);
+    const std::uint64_t kept = std::min(n_tokens / format::kBlockTokens, flushed);
     const auto token_bytes = static_cast<std::uint64_t>(info.token_bytes);
-    block.resize((n_tokens - kept * TokenSet::kBlockTokens) * token_bytes);
+    block.resize((n_tokens - kept * format::kBlockTokens) * token_bytes);
     if (kept < flushed) {
-      const std::uint64_t bytes = kept * TokenSet::kBlockTokens * token_bytes;
+      const std::uint64_t bytes = kept * format::kBlockTokens * token_bytes;
       tokens.read(bytes, block);
       tokens.cut(bytes);
       block_hashes.resize(kept * 32);

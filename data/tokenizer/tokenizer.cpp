@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <limits>
 #include <optional>
 
@@ -10,14 +9,11 @@
 
 #include "core/error.h"
 #include "core/system/hash.h"
-#include "data/tokenizer/bpe_tokenizer.h"
 
 namespace krait {
 namespace {
 
-constexpr std::string_view kByteName = "byte";
 constexpr std::string_view kByteDefinition = "byte 1: ids 0..255 bytes, 256 <|endoftext|>";
-constexpr std::string_view kEndOfDocumentText = "<|endoftext|>";
 constexpr std::string_view kNumbersName = "numbers-";
 constexpr std::string_view kBlanks = " \t\r\n";
 
@@ -32,15 +28,6 @@ std::optional<std::int64_t> parse_number(std::string_view text) {
 
 constexpr bool is_number_vocabulary(std::int64_t size) {
   return size >= 2 && size <= std::numeric_limits<std::int32_t>::max();
-}
-
-/// The tokenizer that goes by that name; a ByteTokenizer where none does.
-std::unique_ptr<Tokenizer> tokenizer_called(std::string_view name) {
-  if (name.starts_with(kNumbersName)) {
-    const auto size = parse_number(name.substr(kNumbersName.size()));
-    if (size && is_number_vocabulary(*size)) return std::make_unique<NumberTokenizer>(*size);
-  }
-  return std::make_unique<ByteTokenizer>();
 }
 
 }  // namespace
@@ -94,7 +81,7 @@ std::string ByteTokenizer::decode(std::span<const std::int32_t> ids) const {
 }
 
 TokenizerIdentity ByteTokenizer::identity() const {
-  return {.name = std::string(kByteName), .sha256 = sha256_hex(kByteDefinition)};
+  return {.name = std::string(kName), .sha256 = sha256_hex(kByteDefinition)};
 }
 
 NumberTokenizer::NumberTokenizer(std::int64_t vocab_size) : vocab_size_(vocab_size) {
@@ -146,42 +133,13 @@ std::size_t NumberTokenizer::safe_cut(std::string_view text) const {
   return text.find_last_of(kBlanks) + 1;  // npos + 1 is 0
 }
 
-std::unique_ptr<Tokenizer> make_tokenizer(std::string_view spec, std::string_view end_of_document) {
-  if (spec == kByteName) {
-    KRAIT_CHECK(Usage, end_of_document.empty() || end_of_document == kEndOfDocumentText,
-                "the tokenizer '", kByteName, "' ends a document with ", kEndOfDocumentText,
-                ", not with '", end_of_document, "'.");
-    return std::make_unique<ByteTokenizer>();
+std::unique_ptr<Tokenizer> plain_tokenizer(std::string_view name) {
+  if (name.starts_with(kNumbersName)) {
+    const auto size = parse_number(name.substr(kNumbersName.size()));
+    if (size && is_number_vocabulary(*size)) return std::make_unique<NumberTokenizer>(*size);
   }
-  const std::filesystem::path path(spec);
-  std::error_code error;
-  KRAIT_CHECK(Usage, !spec.empty() && std::filesystem::exists(path, error), "unknown tokenizer '",
-              spec, "'; use '", kByteName,
-              "', or the path of a tokenizer.json or of a directory that holds one.");
-  return load_bpe_tokenizer(path, end_of_document);
-}
-
-std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerIdentity& identity,
-                                          std::string_view definition) {
-  KRAIT_CHECK(BadData, definition.empty() || sha256_hex(definition) == identity.sha256,
-              "the tokenizer.json kept with the data is not that of tokenizer '", identity.name,
-              "' (sha256 ", identity.sha256.substr(0, 12),
-              "...); the file is damaged: copy it again or make it again.");
-  if (identity.name == kBpeTokenizerName) {
-    KRAIT_CHECK(BadData, !definition.empty(),
-                "the data was made with a tokenizer.json, which is not kept with it; make the data "
-                "again.");
-    return std::make_unique<BpeTokenizer>(
-        std::string(definition), "the tokenizer.json kept with the data",
-        BpeTokenizer::Ends{.end_of_document = identity.end_of_document,
-                           .prefix_token = identity.prefix_token});
-  }
-  auto tokenizer = tokenizer_called(identity.name);
-  KRAIT_CHECK(BadData, tokenizer->identity() == identity, "tokenizer '", identity.name,
-              "' (sha256 ", identity.sha256.substr(0, 12),
-              "...) is not known to this build; use the build that made the data, or make the data "
-              "again.");
-  return tokenizer;
+  if (name == ByteTokenizer::kName) return std::make_unique<ByteTokenizer>();
+  return nullptr;
 }
 
 }  // namespace krait

@@ -60,7 +60,9 @@ class Tokenizer {
 /// exactly; "<|endoftext|>" in a text is thirteen bytes like any other.
 class ByteTokenizer final : public Tokenizer {
  public:
+  static constexpr std::string_view kName = "byte";
   static constexpr std::int32_t kEndOfDocument = 256;
+  static constexpr std::string_view kEndOfDocumentText = "<|endoftext|>";
 
   std::int64_t vocab_size() const override { return 257; }
   std::vector<std::int32_t> encode(std::string_view text) const override;
@@ -93,21 +95,12 @@ class NumberTokenizer final : public Tokenizer {
   std::int64_t vocab_size_;
 };
 
+/// The tokenizer of that name that needs no definition; null where there is none.
+std::unique_ptr<Tokenizer> plain_tokenizer(std::string_view name);
+
 /// Bytes that a tokenizer.json may have: twice the largest in use.
 inline constexpr std::size_t kMaxTokenizerBytes = std::size_t{64} << 20;
 /// The name in the identity of every tokenizer that comes from a tokenizer.json.
 inline constexpr std::string_view kBpeTokenizerName = "bpe";
-
-/// The tokenizer that a user names: "byte", or the path of a tokenizer.json or of a directory that
-/// holds one (data/tokenizer/bpe_tokenizer.h). `end_of_document` is the text of the token that ends
-/// a document; without one the tokenizer's own is taken. Throws Usage for any other name and for an
-/// end_of_document that the tokenizer does not have, and what reading the file throws.
-std::unique_ptr<Tokenizer> make_tokenizer(std::string_view spec,
-                                          std::string_view end_of_document = {});
-/// The tokenizer that a token set or checkpoint was made with, from what they keep. Throws BadData
-/// when the definition is not the one that the identity names, or this build has no tokenizer of
-/// that name and definition.
-std::unique_ptr<Tokenizer> make_tokenizer(const TokenizerIdentity& identity,
-                                          std::string_view definition);
 
 }  // namespace krait

@@ -1,4 +1,4 @@
-#include "train/generate/utf8_stream.h"
+#include "data/unicode/utf8_stream.h"
 
 #include "data/unicode/utf8.h"
 

@@ -1,26 +1,12 @@
 // The time of single kernels.
 #pragma once
-#include <optional>
 #include <string>
-#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "core/device.h"
-#include "core/tensor/dtype.h"
-#include "experiments/bench/reference.h"
+#include "experiments/bench/kernel_bench.h"
 
 namespace krait {
-
-struct KernelBenchmark {
-  Device device;
-  DType dtype = DType::F32;       // of activations and matrix weights: f32, on CUDA also bf16
-  std::string filter;             // only kernels whose name contains this
-  int threads = 0;                // of the CPU; 0: all
-  std::optional<double> seconds;  // each kernel at least this long, and at least three times;
-                                  // not given: 1 on the CPU, 0.25 on a GPU
-  std::vector<KernelReference> references;
-};
 
 /// Random inputs through the kernels of a training step; on CUDA in the dtypes of a bf16 or f32
 /// model (core/tensor/dtype.h, accumulate_dtype). Gives

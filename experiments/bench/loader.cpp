@@ -16,6 +16,7 @@
 #include "core/system/file.h"
 #include "data/loader/loader.h"
 #include "data/loader/sample_order.h"
+#include "data/loader/token_windows.h"
 #include "data/token_set/token_set.h"
 #include "experiments/bench/timer.h"
 

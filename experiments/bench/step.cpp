@@ -156,7 +156,7 @@ nlohmann::ordered_json run_step_benchmark(const StepBenchmark& o) {
           {"parameters", bench.parameters()},
           {"batch", o.batch},
           {"length", o.length},
-          {"dtype", choice_name(o.precision)},
+          {"dtype", name_of(o.precision)},
           {"device", describe_device(device)},
           {"recompute", o.recompute},
           {"threads", thread_count()},

@@ -151,7 +151,7 @@ void add_step(CLI::App& bench) {
       ->check(CLI::NonNegativeNumber, "")
       ->capture_default_str();
   step->add_flag("--recompute", o.recompute, "Recompute the blocks in backward");
-  const auto& precisions = kChoices<Config::Train::Precision>;
+  const auto& precisions = kNames<Config::Train::Precision>;
   add_choice_option(*step, {.name = "--dtype",
                             .help = "Arithmetic; bf16 and tf32 need CUDA, f64 the CPU",
                             .choices = {precisions.begin(), precisions.end()},

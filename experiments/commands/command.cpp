@@ -56,7 +56,7 @@ void add_choice_option(CLI::App& command, const ChoiceOption& option) {
 }
 
 void add_device_option(CLI::App& command, Config::Run::Device& device) {
-  const auto& names = kChoices<Config::Run::Device>;
+  const auto& names = kNames<Config::Run::Device>;
   add_choice_option(
       command,
       {.name = "--device",
@@ -66,7 +66,7 @@ void add_device_option(CLI::App& command, Config::Run::Device& device) {
 }
 
 void add_precision_option(CLI::App& command, std::optional<Config::Train::Precision>& precision) {
-  const auto& names = kChoices<Config::Train::Precision>;
+  const auto& names = kNames<Config::Train::Precision>;
   std::vector<std::string> choices{"auto"};
   choices.insert(choices.end(), names.begin(), names.end());
   add_choice_option(command, {.name = "--dtype",

@@ -13,6 +13,7 @@
 #include "data/build/build.h"
 #include "data/token_set/random.h"
 #include "data/token_set/token_set.h"
+#include "data/tokenizer/make_tokenizer.h"
 #include "experiments/commands/command.h"
 #include "train/record/progress.h"
 #include "train/run/build_info.h"

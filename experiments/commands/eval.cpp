@@ -31,7 +31,7 @@ LoadedModel load_eval_model(const EvalModelOptions& o) {
 void describe_eval_model(const EvalModelOptions& o, const LoadedModel& loaded,
                          nlohmann::ordered_json& report) {
   const TokenizerIdentity tokenizer = loaded.tokenizer->identity();
-  report["dtype"] = choice_name(loaded.precision);
+  report["dtype"] = name_of(loaded.precision);
   report["device"] = describe_device(loaded.model->device());
   report["model"] = loaded.path.string();
   report["step"] = loaded.step;

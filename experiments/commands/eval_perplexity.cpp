@@ -16,6 +16,7 @@
 #include "experiments/commands/eval.h"
 #include "train/evaluate/evaluation_text.h"
 #include "train/evaluate/perplexity.h"
+#include "train/report/context_plot.h"
 
 namespace krait {
 namespace {

@@ -81,7 +81,7 @@ ordered_json report_of(const CommandOptions& o, const LoadedModel& loaded, Devic
           {"repetition_penalty", sampling.repetition_penalty},
           {"stop", o.generate.stop},
           {"seed", o.generate.seed},
-          {"dtype", choice_name(loaded.precision)},
+          {"dtype", name_of(loaded.precision)},
           {"device", describe_device(device)},
           {"model", loaded.path.string()},
           {"step", loaded.step}};

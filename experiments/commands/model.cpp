@@ -15,6 +15,7 @@
 #include "experiments/commands/command.h"
 #include "train/config/schema.h"
 #include "train/model/hugging_face/load.h"
+#include "train/model/load_model.h"
 #include "train/model/model_info.h"
 #include "train/record/progress.h"
 

@@ -20,6 +20,7 @@
 #include "core/system/hash.h"
 #include "data/build/train_tokenizer.h"
 #include "data/text/encoder.h"
+#include "data/tokenizer/make_tokenizer.h"
 #include "experiments/commands/command.h"
 #include "train/record/progress.h"
 

@@ -51,8 +51,8 @@ void add_train_command(CLI::App& app) {
                              .help = "The same as run.device=...",
                              .choices = {"auto", "cpu", "cuda"},
                              .set = [command](std::size_t i) {
-                               command->overrides.push_back(fmt::format(
-                                   "run.device={}", kChoices<Config::Run::Device>.at(i)));
+                               command->overrides.push_back(
+                                   fmt::format("run.device={}", kNames<Config::Run::Device>.at(i)));
                              }});
   add_json_option(*train, command->json);
   train->footer([] { return config_help(); });

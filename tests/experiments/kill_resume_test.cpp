@@ -13,6 +13,7 @@
 #include "core/random.h"
 #include "data/hdf5/hdf5.h"
 #include "data/token_set/token_set.h"
+#include "data/token_set/writer.h"
 #include "tests/support/temporary_directory.h"
 #include "train/run/checkpoint.h"
 

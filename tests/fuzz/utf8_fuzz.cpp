@@ -11,7 +11,7 @@
 #include "data/tokenizer/bpe_tokenizer.h"
 #include "data/unicode/characters.h"
 #include "data/unicode/utf8.h"
-#include "train/generate/utf8_stream.h"
+#include "data/unicode/utf8_stream.h"
 
 namespace {
 

@@ -12,6 +12,7 @@
 #include "core/system/parallel.h"
 #include "data/hdf5/hdf5.h"
 #include "data/token_set/token_set.h"
+#include "data/token_set/writer.h"
 #include "tests/support/device.h"
 #include "tests/support/temporary_directory.h"
 #include "train/run/checkpoint.h"
@@ -303,7 +304,7 @@ TEST(GpuTrainer, AfterTheFirstStepNoMemoryIsTakenFromTheDriver) {
   const testing::TestDeviceScope scope(testing::kGpu);
   const Bench bench;
   for (const Precision precision : {Precision::F32, Precision::Bf16}) {
-    Config c = bench.config(std::string(choice_name(precision)));
+    Config c = bench.config(std::string(name_of(precision)));
     c.train.precision = precision;
     c.evaluation.every = 0, c.checkpoint.every = 0;
     std::vector<std::uint64_t> calls;
@@ -314,7 +315,7 @@ TEST(GpuTrainer, AfterTheFirstStepNoMemoryIsTakenFromTheDriver) {
     };
     train(c, options);
     ASSERT_EQ(calls.size(), 30u);
-    EXPECT_EQ(calls.back(), calls.front()) << choice_name(precision);
+    EXPECT_EQ(calls.back(), calls.front()) << name_of(precision);
   }
 }
 

@@ -11,7 +11,10 @@
 #include <string_view>
 #include <vector>
 
+#include "core/names.h"
 #include "core/stream/context.h"
+#include "train/step/optimizer.h"
+#include "train/step/schedule.h"
 
 namespace krait {
 
@@ -73,21 +76,6 @@ struct Config {
     double z_loss = 0.0;
     std::int64_t log_every = 1;
   };
-  struct Optimizer {
-    double lr = 0.0;
-    double beta1 = 0.9;
-    double beta2 = 0.95;
-    double eps = 1e-8;
-    double weight_decay = 0.1;
-    double clip_norm = 1.0;
-  };
-  struct Schedule {
-    enum class Kind { Cosine, Linear, Wsd, Constant };
-    Kind kind = Kind::Cosine;
-    std::int64_t warmup_steps = 0;
-    double min_lr = 0.0;
-    std::int64_t decay_steps = 0;
-  };
   struct Checkpoint {
     std::int64_t every = 1000;
     std::int64_t keep_last = 2;
@@ -104,36 +92,21 @@ struct Config {
   Model model;
   Data data;
   Train train;
-  Optimizer optimizer;
-  Schedule schedule;
+  OptimizerOptions optimizer;
+  ScheduleOptions schedule;
   Checkpoint checkpoint;
   Evaluation evaluation;
 };
 
-/// The words that stand for the values of an enumeration in YAML, in the order of its values.
-template <class Enum>
-inline constexpr std::array<std::string_view, 0> kChoices{};
 template <>
-inline constexpr std::array<std::string_view, 3> kChoices<Config::Run::Device>{"auto", "cpu",
-                                                                               "cuda"};
+inline constexpr std::array<std::string_view, 3> kNames<Config::Run::Device>{"auto", "cpu", "cuda"};
 template <>
-inline constexpr std::array<std::string_view, 2> kChoices<Config::Model::Norm>{"rms", "layer"};
+inline constexpr std::array<std::string_view, 2> kNames<Config::Model::Norm>{"rms", "layer"};
 template <>
-inline constexpr std::array<std::string_view, 4> kChoices<Config::Train::Precision>{"f32", "f64",
-                                                                                    "tf32", "bf16"};
+inline constexpr std::array<std::string_view, 4> kNames<Config::Train::Precision>{"f32", "f64",
+                                                                                  "tf32", "bf16"};
 template <>
-inline constexpr std::array<std::string_view, 2> kChoices<Config::Train::Recompute>{"none",
-                                                                                    "blocks"};
-template <>
-inline constexpr std::array<std::string_view, 4> kChoices<Config::Schedule::Kind>{
-    "cosine", "linear", "wsd", "constant"};
-
-/// The word for `value` in YAML.
-template <class Enum>
-constexpr std::string_view choice_name(Enum value) {
-  return kChoices<Enum>.at(static_cast<std::size_t>(value));
-}
-
+inline constexpr std::array<std::string_view, 2> kNames<Config::Train::Recompute>{"none", "blocks"};
 /// Reads a YAML file and applies `overrides` of the form "section.field=value" after it. Relative
 /// paths in it are taken as they are, from the directory the process runs in.
 ///

@@ -35,9 +35,9 @@ void require_precision(Device device, Precision precision, std::string_view opti
   if (reason.empty()) reason = "this run computes on the CPU";
   throw Error(option.starts_with("--") ? ErrorKind::Usage : ErrorKind::BadConfig,
               device.is_cuda()
-                  ? str(option, " ", choice_name(precision),
+                  ? str(option, " ", name_of(precision),
                         " runs on the CPU only; compute there, or set ", option, "=f32.")
-                  : str(option, " ", choice_name(precision), " needs CUDA, but ", reason, "; set ",
+                  : str(option, " ", name_of(precision), " needs CUDA, but ", reason, "; set ",
                         option, "=f32."));
 }
 

@@ -34,7 +34,7 @@ std::string check_min_lr(const Config& c) {
 
 std::string check_decay(const Config& c) {
   const std::int64_t most = c.train.steps - c.schedule.warmup_steps;
-  if (c.schedule.kind != Config::Schedule::Kind::Wsd || most < 0) return {};
+  if (c.schedule.kind != ScheduleOptions::Kind::Wsd || most < 0) return {};
   if (c.schedule.decay_steps == 0) return "must be at least 1 when schedule.kind is wsd";
   if (c.schedule.decay_steps <= most) return {};
   return fmt::format("must be at most train.steps - schedule.warmup_steps ({}), got {}", most,
@@ -64,8 +64,7 @@ std::string check_precision(const Config& c) {
   const bool needs_cuda =
       c.train.precision == Precision::Tf32 || c.train.precision == Precision::Bf16;
   if (needs_cuda && c.run.device == Choice::Cpu) {
-    return fmt::format("{} needs CUDA, but run.device is cpu; use f32",
-                       choice_name(c.train.precision));
+    return fmt::format("{} needs CUDA, but run.device is cpu; use f32", name_of(c.train.precision));
   }
   if (c.train.precision == Precision::F64 && c.run.device == Choice::Cuda) {
     return "f64 runs on the CPU only, but run.device is cuda; use f32";

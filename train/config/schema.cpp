@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "data/loader/mixture.h"
+
 namespace krait {
 namespace {
 
@@ -52,13 +54,13 @@ Field field(std::string name, Section Config::*section, T Section::*member,
   result.unit = description.unit;
   result.help = description.help;
   if constexpr (std::is_enum_v<T>) {
-    result.choices.assign(kChoices<T>.begin(), kChoices<T>.end());
+    result.choices.assign(kNames<T>.begin(), kNames<T>.end());
     result.get = [=](const Config& c) {
-      return FieldValue(std::string(choice_name(c.*section.*member)));
+      return FieldValue(std::string(name_of(c.*section.*member)));
     };
     result.set = [=](Config& c, const FieldValue& value) {
-      for (std::size_t i = 0; i < kChoices<T>.size(); ++i) {
-        if (kChoices<T>[i] == std::get<std::string>(value)) {
+      for (std::size_t i = 0; i < kNames<T>.size(); ++i) {
+        if (kNames<T>[i] == std::get<std::string>(value)) {
           c.*section.*member = static_cast<T>(i);
         }
       }
@@ -197,7 +199,7 @@ void add_train(std::vector<Field>& fields) {
 }
 
 void add_optimizer(std::vector<Field>& fields) {
-  using S = Config::Optimizer;
+  using S = OptimizerOptions;
   const auto in = &Config::optimizer;
   fields.push_back(
       field("optimizer.lr", in, &S::lr, {kPositive, "", "peak learning rate of AdamW", true}));
@@ -214,7 +216,7 @@ void add_optimizer(std::vector<Field>& fields) {
 }
 
 void add_schedule(std::vector<Field>& fields) {
-  using S = Config::Schedule;
+  using S = ScheduleOptions;
   const auto in = &Config::schedule;
   fields.push_back(field("schedule.kind", in, &S::kind,
                          {kAny, "", "course of the learning rate after the warm-up"}));

@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-#include "data/loader/mixture.h"
+#include "core/text_problem.h"
 #include "train/config/config.h"
 
 namespace krait {

@@ -2,11 +2,9 @@
 #pragma once
 #include <array>
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "train/evaluate/exact_sum.h"
-#include "train/report/svg_plot.h"
 
 namespace krait {
 
@@ -32,9 +30,5 @@ class ContextBuckets {
   };
   std::array<Sum, 65> sums_;  // by std::bit_width(context)
 };
-
-/// The mean losses over the context, a point a bucket.
-LinePlot context_plot(const std::vector<ContextBucket>& buckets, std::string title,
-                      std::string subtitle);
 
 }  // namespace krait

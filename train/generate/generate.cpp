@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "core/error.h"
+#include "data/unicode/utf8_stream.h"
 #include "train/generate/decoder.h"
 #include "train/generate/stop_strings.h"
-#include "train/generate/utf8_stream.h"
 
 namespace krait {
 namespace {

@@ -2,9 +2,9 @@
 #pragma once
 #include <vector>
 
+#include "core/tensor/named_tensor.h"
 #include "data/tokenizer/tokenizer.h"
 #include "train/config/config.h"
-#include "train/step/parameter_arena.h"
 
 namespace krait {
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "data/tokenizer/make_tokenizer.h"
 #include "train/model/hugging_face/load.h"
 #include "train/model/model_config.h"
 

@@ -6,6 +6,7 @@
 #include "data/hdf5/hdf5.h"
 #include "train/model/hugging_face/load.h"
 #include "train/model/hugging_face/tokenizer.h"
+#include "train/model/load_model.h"
 
 namespace krait {
 namespace {

@@ -10,7 +10,7 @@
 #include <fmt/format.h>
 
 #include "core/error.h"
-#include "train/generate/utf8_stream.h"
+#include "data/unicode/utf8_stream.h"
 
 namespace krait {
 namespace {

@@ -19,7 +19,7 @@
 #include <string>
 #include <vector>
 
-#include "train/step/parameter_arena.h"
+#include "core/tensor/named_tensor.h"
 
 namespace krait {
 

@@ -7,7 +7,7 @@
 
 namespace krait {
 
-Optimizer::Optimizer(const ParameterArena& arena, const Config::Optimizer& config)
+Optimizer::Optimizer(const ParameterArena& arena, const OptimizerOptions& config)
     : arena_(arena), config_(config), m_(arena.like()), v_(arena.like()) {
   const auto scalar = [&](DType t) { return Tensor::zeros({1}, t, arena.value().device()); };
   const DType dtype = arena.value().dtype();

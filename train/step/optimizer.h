@@ -1,17 +1,25 @@
 #pragma once
 #include <cstdint>
 
-#include "train/config/config.h"
 #include "train/step/parameter_arena.h"
 
 namespace krait {
+
+struct OptimizerOptions {
+  double lr = 0.0;
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double eps = 1e-8;
+  double weight_decay = 0.1;
+  double clip_norm = 1.0;
+};
 
 /// AdamW with gradient clipping over a ParameterArena (formula in kernels/adamw.h). Norm weights,
 /// biases, A_log and D are not decayed. The moments have the parameters' dtype. On a GPU nothing
 /// here waits for the device.
 class Optimizer {
  public:
-  Optimizer(const ParameterArena& arena, const Config::Optimizer& config);
+  Optimizer(const ParameterArena& arena, const OptimizerOptions& config);
 
   /// The l2 norm (1) of all gradients, before clipping; the next call overwrites it.
   const Tensor& gradient_norm();
@@ -27,7 +35,7 @@ class Optimizer {
 
  private:
   const ParameterArena& arena_;
-  Config::Optimizer config_;
+  OptimizerOptions config_;
   Tensor m_, v_;
   Tensor norm_, clip_, learning_rate_, step_;  // scalars on the device
   Tensor health_;                              // 0, or NaN after a figure that was not finite

@@ -4,16 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "core/tensor/tensor.h"
+#include "core/tensor/named_tensor.h"
 #include "layers/module.h"
 
 namespace krait {
-
-/// A tensor and the name that it has in files.
-struct NamedTensor {
-  std::string name;
-  Tensor tensor;
-};
 
 /// Lays the parameters of a module, and their gradients, into one buffer each, so that zeroing is
 /// one memset, the optimizer one kernel per weight-decay group, and a collective or a shard a

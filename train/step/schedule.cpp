@@ -7,28 +7,25 @@
 
 namespace krait {
 
-double learning_rate(std::int64_t step, const Config& config) {
-  const Config::Schedule& schedule = config.schedule;
-  const std::int64_t steps = config.train.steps;
-  KRAIT_REQUIRE(1 <= step && step <= steps, "[learning_rate] step must be in 1..", steps, ", got ",
+double LearningRate::operator()(std::int64_t step) const {
+  KRAIT_REQUIRE(1 <= step && step <= steps, "[LearningRate] step must be in 1..", steps, ", got ",
                 step, ".");
   const std::int64_t warmup = schedule.warmup_steps;
-  const double peak = config.optimizer.lr;
   const double low = schedule.min_lr;
   if (step <= warmup) return peak * static_cast<double>(step) / static_cast<double>(warmup);
   const double t = static_cast<double>(step - 1 - warmup) / static_cast<double>(steps - warmup);
   switch (schedule.kind) {
-    case Config::Schedule::Kind::Cosine:
+    case ScheduleOptions::Kind::Cosine:
       return low + (peak - low) * 0.5 * (1.0 + std::cos(std::numbers::pi * t));
-    case Config::Schedule::Kind::Linear:
+    case ScheduleOptions::Kind::Linear:
       return peak + (low - peak) * t;
-    case Config::Schedule::Kind::Wsd: {
+    case ScheduleOptions::Kind::Wsd: {
       const std::int64_t decay = schedule.decay_steps;
       const std::int64_t into_decay = step - (steps - decay);
       if (into_decay <= 0) return peak;
       return peak + (low - peak) * (static_cast<double>(into_decay) / static_cast<double>(decay));
     }
-    case Config::Schedule::Kind::Constant:
+    case ScheduleOptions::Kind::Constant:
       break;
   }
   return peak;

@@ -2,13 +2,23 @@
 #pragma once
 #include <cstdint>
 
-#include "train/config/config.h"
+#include "core/names.h"
 
 namespace krait {
 
-/// Learning rate of optimizer step `step`, counted from 1 to config.train.steps, with
-///   w = schedule.warmup_steps, n = train.steps, d = schedule.decay_steps,
-///   peak = optimizer.lr, low = schedule.min_lr:
+struct ScheduleOptions {
+  enum class Kind { Cosine, Linear, Wsd, Constant };
+  Kind kind = Kind::Cosine;
+  std::int64_t warmup_steps = 0;
+  double min_lr = 0.0;
+  std::int64_t decay_steps = 0;
+};
+template <>
+inline constexpr std::array<std::string_view, 4> kNames<ScheduleOptions::Kind>{"cosine", "linear",
+                                                                               "wsd", "constant"};
+
+/// The learning rate of each optimizer step, counted from 1 to n = steps, with w = warmup_steps,
+/// d = decay_steps and low = min_lr:
 ///
 ///   step <= w    peak * step / w                                     (so step w reaches the peak)
 ///   cosine       low + (peak - low) * (1 + cos(pi * t)) / 2          t = (step - 1 - w) / (n - w)
@@ -23,6 +33,12 @@ namespace krait {
 /// decay: Hu et al. 2024, MiniCPM, section 4) reaches `low` at its last step.
 ///
 /// A pure function of its arguments, so a resumed run needs no state. Requires 1 <= step <= n.
-double learning_rate(std::int64_t step, const Config& config);
+struct LearningRate {
+  ScheduleOptions schedule;
+  double peak = 0;
+  std::int64_t steps = 0;
+
+  double operator()(std::int64_t step) const;
+};
 
 }  // namespace krait

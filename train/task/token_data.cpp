@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/system/hash.h"
 #include "data/loader/mixture.h"
+#include "data/tokenizer/make_tokenizer.h"
 
 namespace krait {
 

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "data/loader/loader.h"
+#include "data/loader/token_windows.h"
 #include "data/token_set/token_set.h"
+#include "data/tokenizer/make_tokenizer.h"
 
 namespace krait {
 

@@ -244,6 +244,10 @@ class SegmentedForward {
 
 }  // namespace
 
+std::int64_t selective_scan_chunk() {
+  return kScanChunk;
+}
+
 void selective_scan_forward(const SelectiveScanForward& args, const ExecutionContext& ctx) {
   visit_float(args.u.dtype(), "selective_scan", [&](auto zero) {
     using T = decltype(zero);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/selective_scan.h"
+
 namespace krait::cuda {
 namespace {
 
@@ -10,6 +12,10 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
 }
 
 }  // namespace
+
+std::int64_t selective_scan_chunk() {
+  return kScanTile;
+}
 
 ScanLayout scan_layout(std::int64_t states) {
   if (states <= 16) return {.states_per_thread = 4, .lanes = 4};

@@ -6,6 +6,7 @@
 
 #include "core/random.h"
 #include "data/token_set/token_set.h"
+#include "data/token_set/writer.h"
 
 namespace krait {
 

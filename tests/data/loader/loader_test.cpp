@@ -8,6 +8,8 @@
 #include <gtest/gtest.h>
 
 #include "core/random.h"
+#include "data/loader/token_windows.h"
+#include "data/token_set/writer.h"
 #include "tests/support/temporary_directory.h"
 
 namespace krait {

@@ -95,7 +95,7 @@ TEST(TokenSet, BlocksAndOffsetsPastOneBufferAreRight) {
   const Documents documents = random_documents(70'000, 66, 257, 4);
   write_set(directory / "set.h5", tokenizer, documents);
   const TokenSet set(directory / "set.h5");
-  ASSERT_GT(set.n_tokens(), 2 * TokenSet::kBlockTokens);
+  ASSERT_GT(set.n_tokens(), 2 * token_set_format::kBlockTokens);
   EXPECT_EQ(set.n_documents(), 70'000u);
   EXPECT_EQ(all_tokens(set), flat(documents, 256));
   std::uint64_t reported = 0;
@@ -105,10 +105,10 @@ TEST(TokenSet, BlocksAndOffsetsPastOneBufferAreRight) {
 
 TEST(TokenSet, ASetOfExactlyOneBlockIsRight) {
   const TemporaryDirectory directory;
-  const Documents documents{std::vector<std::int32_t>(TokenSet::kBlockTokens - 1, 7)};
+  const Documents documents{std::vector<std::int32_t>(token_set_format::kBlockTokens - 1, 7)};
   write_set(directory / "set.h5", ByteTokenizer(), documents);
   const TokenSet set(directory / "set.h5");
-  EXPECT_EQ(set.n_tokens(), TokenSet::kBlockTokens);
+  EXPECT_EQ(set.n_tokens(), token_set_format::kBlockTokens);
   set.verify();
 }
 
@@ -240,11 +240,11 @@ TEST_F(DamagedTokenSet, EveryChangedByteOfTheOffsetsIsFoundOnOpen) {
 }
 
 TEST_F(DamagedTokenSet, VerifyNamesTheBlock) {
-  std::vector<std::int32_t> document(2 * TokenSet::kBlockTokens + 10, 65);
+  std::vector<std::int32_t> document(2 * token_set_format::kBlockTokens + 10, 65);
   write_set(directory_ / "large.h5", ByteTokenizer(), {document});
   std::string bytes = read_file(directory_ / "large.h5");
   const auto at = Hdf5File::open(directory_ / "large.h5").info("tokens").offset;
-  bytes[at + 2 * (TokenSet::kBlockTokens + 3)] = 'B';
+  bytes[at + 2 * (token_set_format::kBlockTokens + 3)] = 'B';
   write_quickly(directory_ / "large.h5", bytes);
   expect_error(ErrorKind::BadData,
                {"large.h5', 'tokens'", "block 1 (tokens 1048576 to 2097151)", "rebuild it"},

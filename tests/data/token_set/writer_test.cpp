@@ -1,4 +1,6 @@
 // The writing side of data/token_set/token_set.h.
+#include "data/token_set/writer.h"
+
 #include <csignal>
 
 #include <gtest/gtest.h>
@@ -6,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "data/token_set/format.h"
 #include "tests/data/build/sample_documents.h"
 #include "tests/support/temporary_directory.h"
 
@@ -49,7 +52,7 @@ TEST(TokenSetWriter, AKilledWriterLeavesTheOldSetAndTheNextOneCleansUp) {
   const pid_t child = ::fork();
   if (child == 0) {
     TokenSetWriter writer(directory / "set.h5", ByteTokenizer());
-    writer.append(std::vector<std::int32_t>(TokenSet::kBlockTokens + 5, 1));
+    writer.append(std::vector<std::int32_t>(token_set_format::kBlockTokens + 5, 1));
     writer.end_document();
     writer.prepare("{}");
     ::kill(::getpid(), SIGKILL);

@@ -11,6 +11,7 @@
 
 #include "core/random.h"
 #include "core/system/file.h"
+#include "data/tokenizer/make_tokenizer.h"
 #include "data/unicode/utf8.h"
 #include "tests/support/temporary_directory.h"
 

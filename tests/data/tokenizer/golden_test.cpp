@@ -10,6 +10,7 @@
 
 #include "core/system/file.h"
 #include "data/tokenizer/bpe_tokenizer.h"
+#include "data/tokenizer/make_tokenizer.h"
 #include "data/unicode/utf8.h"
 
 namespace krait {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "data/tokenizer/make_tokenizer.h"
 #include "tests/support/temporary_directory.h"
 
 namespace krait {

@@ -10,6 +10,7 @@
 
 #include "core/system/file.h"
 #include "core/system/hash.h"
+#include "data/token_set/writer.h"
 #include "tests/experiments/run_binary.h"
 #include "tests/experiments/small_run.h"
 #include "tests/train/model/golden_models.h"

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/system/file.h"
+#include "data/tokenizer/make_tokenizer.h"
 #include "tests/experiments/run_binary.h"
 #include "tests/support/temporary_directory.h"
 

@@ -86,7 +86,7 @@ TEST(Config, ReadsAFileOfRequiredFieldsAndLeavesTheRestAtTheirDefaults) {
   EXPECT_EQ(c.train.steps, 100);
   EXPECT_EQ(c.optimizer.lr, 0.003);
   EXPECT_EQ(c.optimizer.beta2, 0.95);
-  EXPECT_EQ(c.schedule.kind, Config::Schedule::Kind::Cosine);
+  EXPECT_EQ(c.schedule.kind, ScheduleOptions::Kind::Cosine);
   EXPECT_TRUE(c.model.tie_embeddings);
 }
 
@@ -126,7 +126,7 @@ TEST(Config, OverridesWinOverTheFileAndGiveRequiredFields) {
   EXPECT_EQ(c.train.steps, 7);
   EXPECT_EQ(c.optimizer.lr, 1e-4);
   EXPECT_EQ(c.run.directory, "a=b c");
-  EXPECT_EQ(c.schedule.kind, Config::Schedule::Kind::Wsd);
+  EXPECT_EQ(c.schedule.kind, ScheduleOptions::Kind::Wsd);
   EXPECT_FALSE(c.model.tie_embeddings);
 }
 

@@ -91,8 +91,9 @@ TEST(PublishedConfigs, TheFiveSizesHaveThePublishedRecipe) {
     EXPECT_GE(c.train.steps * step_tokens, 300'000'000'000);
     EXPECT_LT((c.train.steps - 1) * step_tokens, 300'000'000'000);
     EXPECT_EQ(c.schedule.warmup_steps, c.train.steps / 10);
-    EXPECT_EQ(learning_rate(c.schedule.warmup_steps, c), c.optimizer.lr);
-    EXPECT_NEAR(learning_rate(c.train.steps, c), 1e-5, 1e-9);
+    const LearningRate rate{c.schedule, c.optimizer.lr, c.train.steps};
+    EXPECT_EQ(rate(c.schedule.warmup_steps), c.optimizer.lr);
+    EXPECT_NEAR(rate(c.train.steps), 1e-5, 1e-9);
     EXPECT_EQ(c.train.precision, Config::Train::Precision::Bf16);
   }
 }

@@ -9,6 +9,7 @@
 
 #include "core/system/file.h"
 #include "core/system/parallel.h"
+#include "data/tokenizer/make_tokenizer.h"
 #include "tests/support/device.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_model.h"

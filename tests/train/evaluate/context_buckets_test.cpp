@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "train/report/context_plot.h"
+
 namespace krait {
 namespace {
 

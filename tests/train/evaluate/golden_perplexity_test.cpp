@@ -71,7 +71,7 @@ void check_model(const fs::path& directory, Precision precision) {
     expect_near(figures.byte_perplexity, expected, "byte_perplexity");
     expect_near(figures.bits_per_byte, expected, "bits_per_byte");
     std::printf("%s in %s, %s: relative difference of the log-likelihoods %.1e\n",
-                directory.filename().c_str(), choice_name(precision).data(), protocol.c_str(),
+                directory.filename().c_str(), name_of(precision).data(), protocol.c_str(),
                 std::abs(score.loglikelihood / expected.at("loglikelihood").get<double>() - 1));
   }
 }

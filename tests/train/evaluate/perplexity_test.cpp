@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "core/system/parallel.h"
+#include "data/token_set/writer.h"
 #include "tests/support/device.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_model.h"

@@ -46,8 +46,14 @@ MambaConfig read_model(const Hdf5File& f, const std::string& g, DType dtype) {
   return c;
 }
 
-Config read_recipe(const Hdf5File& f, const std::string& g) {
-  Config c;
+struct Recipe {
+  OptimizerOptions optimizer;
+  ScheduleOptions schedule;
+  std::int64_t steps = 0;
+};
+
+Recipe read_recipe(const Hdf5File& f, const std::string& g) {
+  Recipe c;
   const auto number = [&](const char* name) { return f.attribute<double>(g, name); };
   c.optimizer = {.lr = number("lr"),
                  .beta1 = number("beta1"),
@@ -55,10 +61,10 @@ Config read_recipe(const Hdf5File& f, const std::string& g) {
                  .eps = number("eps"),
                  .weight_decay = number("weight_decay"),
                  .clip_norm = number("clip")};
-  c.schedule = {.kind = Config::Schedule::Kind::Cosine,
+  c.schedule = {.kind = ScheduleOptions::Kind::Cosine,
                 .warmup_steps = f.attribute<std::int64_t>(g, "warmup_steps"),
                 .min_lr = number("min_lr")};
-  c.train.steps = f.attribute<std::int64_t>(g, "total_steps");
+  c.steps = f.attribute<std::int64_t>(g, "total_steps");
   return c;
 }
 
@@ -102,18 +108,19 @@ class GoldenModel {
   }
 
   void check_run() {
-    const Config recipe = read_recipe(file_, group_);
+    const Recipe recipe = read_recipe(file_, group_);
     Optimizer optimizer(arena_, recipe.optimizer);
+    const LearningRate rate{recipe.schedule, recipe.optimizer.lr, recipe.steps};
     const auto losses = file_.read<double>(group_ + "/losses").values;
     const auto norms = file_.read<double>(group_ + "/grad_norms").values;
     const auto lrs = file_.read<double>(group_ + "/lrs").values;
     const Tolerance t = tolerance(dtype_);
-    for (std::int64_t i = 0; i < recipe.train.steps; ++i) {
+    for (std::int64_t i = 0; i < recipe.steps; ++i) {
       const auto k = static_cast<std::size_t>(i);
       EXPECT_NEAR(accumulate(i), losses[k], t.loss * losses[k]) << group_ << " step " << i;
       EXPECT_NEAR(optimizer.gradient_norm().item(), norms[k], 10 * t.loss * norms[k])
           << " step " << i;
-      const double lr = learning_rate(i + 1, recipe);
+      const double lr = rate(i + 1);
       EXPECT_NEAR(lr, lrs[k], 1e-12) << group_ << " step " << i;
       optimizer.update(i + 1, lr);
       compared += 3;

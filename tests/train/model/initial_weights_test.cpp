@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "data/tokenizer/make_tokenizer.h"
 #include "tests/support/temporary_directory.h"
 #include "train/model/hugging_face/load.h"
 #include "train/model/model_config.h"

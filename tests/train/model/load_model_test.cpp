@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "core/system/file.h"
+#include "data/token_set/writer.h"
 #include "tests/support/device.h"
 #include "tests/support/temporary_directory.h"
 #include "train/model/model_config.h"

@@ -15,66 +15,62 @@
 namespace krait {
 namespace {
 
-using Kind = Config::Schedule::Kind;
+using Kind = ScheduleOptions::Kind;
 
-Config schedule(Kind kind, std::int64_t steps, std::int64_t warmup) {
-  Config config;
-  config.train.steps = steps;
-  config.optimizer.lr = 1.0;
-  config.schedule.kind = kind;
-  config.schedule.warmup_steps = warmup;
-  config.schedule.min_lr = 0.2;
-  return config;
+LearningRate schedule(Kind kind, std::int64_t steps, std::int64_t warmup) {
+  return {.schedule = {.kind = kind, .warmup_steps = warmup, .min_lr = 0.2},
+          .peak = 1.0,
+          .steps = steps};
 }
 
 TEST(LearningRate, WarmsUpLinearlyAndReachesThePeakAtTheLastWarmUpStep) {
   for (const Kind kind : {Kind::Cosine, Kind::Linear, Kind::Wsd, Kind::Constant}) {
-    Config c = schedule(kind, 100, 10);
-    c.schedule.decay_steps = 20;
+    LearningRate rate = schedule(kind, 100, 10);
+    rate.schedule.decay_steps = 20;
     for (std::int64_t step = 1; step <= 10; ++step) {
-      EXPECT_DOUBLE_EQ(learning_rate(step, c), static_cast<double>(step) / 10);
+      EXPECT_DOUBLE_EQ(rate(step), static_cast<double>(step) / 10);
     }
-    EXPECT_DOUBLE_EQ(learning_rate(11, c), 1.0);
+    EXPECT_DOUBLE_EQ(rate(11), 1.0);
   }
 }
 
 TEST(LearningRate, CosineIsAtTheMiddleHalfWayAndEndsNearTheLowest) {
-  const Config c = schedule(Kind::Cosine, 110, 10);
-  EXPECT_DOUBLE_EQ(learning_rate(61, c), 0.6);  // t = 1/2
-  EXPECT_DOUBLE_EQ(learning_rate(36, c), 0.2 + 0.8 * (1 + std::sqrt(0.5)) / 2);
-  EXPECT_LT(learning_rate(110, c), 0.2003);
-  EXPECT_GT(learning_rate(110, c), 0.2);
+  const LearningRate rate = schedule(Kind::Cosine, 110, 10);
+  EXPECT_DOUBLE_EQ(rate(61), 0.6);  // t = 1/2
+  EXPECT_DOUBLE_EQ(rate(36), 0.2 + 0.8 * (1 + std::sqrt(0.5)) / 2);
+  EXPECT_LT(rate(110), 0.2003);
+  EXPECT_GT(rate(110), 0.2);
 }
 
 TEST(LearningRate, LinearFallsByEqualAmounts) {
-  const Config c = schedule(Kind::Linear, 90, 10);
+  const LearningRate rate = schedule(Kind::Linear, 90, 10);
   for (std::int64_t step = 11; step <= 90; ++step) {
-    EXPECT_NEAR(learning_rate(step, c), 1.0 - 0.01 * static_cast<double>(step - 11), 1e-15);
+    EXPECT_NEAR(rate(step), 1.0 - 0.01 * static_cast<double>(step - 11), 1e-15);
   }
 }
 
 TEST(LearningRate, WsdHoldsThePeakAndEndsAtTheLowest) {
-  Config c = schedule(Kind::Wsd, 100, 10);
-  c.schedule.decay_steps = 40;
-  EXPECT_DOUBLE_EQ(learning_rate(60, c), 1.0);
-  EXPECT_DOUBLE_EQ(learning_rate(80, c), 0.6);
-  EXPECT_DOUBLE_EQ(learning_rate(100, c), 0.2);
+  LearningRate rate = schedule(Kind::Wsd, 100, 10);
+  rate.schedule.decay_steps = 40;
+  EXPECT_DOUBLE_EQ(rate(60), 1.0);
+  EXPECT_DOUBLE_EQ(rate(80), 0.6);
+  EXPECT_DOUBLE_EQ(rate(100), 0.2);
 }
 
 TEST(LearningRate, ConstantStaysAndIgnoresTheLowest) {
-  const Config c = schedule(Kind::Constant, 5, 0);
-  for (std::int64_t step = 1; step <= 5; ++step) EXPECT_EQ(learning_rate(step, c), 1.0);
+  const LearningRate rate = schedule(Kind::Constant, 5, 0);
+  for (std::int64_t step = 1; step <= 5; ++step) EXPECT_EQ(rate(step), 1.0);
 }
 
 TEST(LearningRate, AWholeRunOfWarmUpAndARunOfOneStepAreDefined) {
-  EXPECT_DOUBLE_EQ(learning_rate(10, schedule(Kind::Cosine, 10, 10)), 1.0);
-  EXPECT_DOUBLE_EQ(learning_rate(1, schedule(Kind::Cosine, 1, 0)), 1.0);
+  EXPECT_DOUBLE_EQ(schedule(Kind::Cosine, 10, 10)(10), 1.0);
+  EXPECT_DOUBLE_EQ(schedule(Kind::Cosine, 1, 0)(1), 1.0);
 }
 
 TEST(LearningRate, RefusesStepsOutsideTheRun) {
-  const Config c = schedule(Kind::Cosine, 10, 0);
-  EXPECT_THROW(learning_rate(0, c), Error);
-  EXPECT_THROW(learning_rate(11, c), Error);
+  const LearningRate rate = schedule(Kind::Cosine, 10, 0);
+  EXPECT_THROW(rate(0), Error);
+  EXPECT_THROW(rate(11), Error);
 }
 
 double attribute(hid_t group, const char* name) {
@@ -107,19 +103,18 @@ TEST(GoldenLearningRate, ReproducesTheRatesOfTheGoldenRuns) {
   int compared = 0;
   for (const std::string& name : groups_of(file)) {
     const hid_t group = H5Gopen2(file, name.c_str(), H5P_DEFAULT);
-    Config c;
-    c.optimizer.lr = attribute(group, "lr");
-    c.schedule.min_lr = attribute(group, "min_lr");
-    c.schedule.warmup_steps = static_cast<std::int64_t>(attribute(group, "warmup_steps"));
-    c.train.steps = static_cast<std::int64_t>(attribute(group, "total_steps"));
+    const LearningRate rate{
+        .schedule = {.warmup_steps = static_cast<std::int64_t>(attribute(group, "warmup_steps")),
+                     .min_lr = attribute(group, "min_lr")},
+        .peak = attribute(group, "lr"),
+        .steps = static_cast<std::int64_t>(attribute(group, "total_steps"))};
     const hid_t data = H5Dopen2(group, "lrs", H5P_DEFAULT);
     const hid_t space = H5Dget_space(data);
     std::vector<double> expected(static_cast<std::size_t>(H5Sget_simple_extent_npoints(space)));
     H5Dread(data, H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, expected.data());
     for (std::size_t i = 0; i < expected.size(); ++i, ++compared) {
       // The same formula in f64; a few roundings may fall differently.
-      EXPECT_NEAR(learning_rate(static_cast<std::int64_t>(i) + 1, c), expected[i],
-                  1e-14 * c.optimizer.lr)
+      EXPECT_NEAR(rate(static_cast<std::int64_t>(i) + 1), expected[i], 1e-14 * rate.peak)
           << name << " step " << i + 1;
     }
     H5Sclose(space);

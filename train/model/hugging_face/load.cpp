@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/system/file.h"
+#include "data/tokenizer/make_tokenizer.h"
 #include "train/model/hugging_face/tokenizer.h"
 #include "train/model/model_config.h"
 

@@ -7,7 +7,7 @@
 
 #include "data/safetensors/safetensors.h"
 #include "train/model/hugging_face/config.h"
-#include "train/model/load_model.h"
+#include "train/model/loaded_model.h"
 
 namespace krait {
 

@@ -6,6 +6,7 @@
 #include "core/system/file.h"
 #include "data/files/strict_json.h"
 #include "data/tokenizer/byte_alphabet.h"
+#include "data/tokenizer/make_tokenizer.h"
 
 namespace krait {
 namespace {

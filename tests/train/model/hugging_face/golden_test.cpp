@@ -13,6 +13,7 @@
 #include "tests/support/temporary_directory.h"
 #include "train/generate/generate.h"
 #include "train/model/hugging_face/load.h"
+#include "train/model/load_model.h"
 
 namespace krait {
 namespace {
@@ -83,9 +84,9 @@ DEVICE_TEST(GoldenHuggingFace, LogitsAgreeInEveryPrecision) {
       const std::vector<double> got = logits_of(load_model(directory, options(precision)), ids);
       ASSERT_EQ(got.size(), expected.size()) << directory;
       const double error = relative_error<double>(got, expected);
-      std::printf("%s in %s: %.2g\n", directory.filename().c_str(), choice_name(precision).data(),
+      std::printf("%s in %s: %.2g\n", directory.filename().c_str(), name_of(precision).data(),
                   error);
-      EXPECT_LE(error, tolerance(precision)) << directory << " in " << choice_name(precision);
+      EXPECT_LE(error, tolerance(precision)) << directory << " in " << name_of(precision);
     }
   }
 }

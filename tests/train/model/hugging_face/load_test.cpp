@@ -8,8 +8,10 @@
 #include <nlohmann/json.hpp>
 
 #include "core/system/file.h"
+#include "data/tokenizer/make_tokenizer.h"
 #include "tests/support/temporary_directory.h"
 #include "train/model/hugging_face/tokenizer.h"
+#include "train/model/load_model.h"
 #include "train/model/model_config.h"
 #include "train/model/model_info.h"
 

@@ -1,0 +1,34 @@
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace krait {
+
+/// One training sequence. `sequence_ids` is empty or as long as the others, which are equally long.
+struct Sample {
+  std::vector<std::int32_t> inputs;
+  std::vector<std::int32_t> targets;       // of each input, or kIgnoreIndex
+  std::vector<std::int32_t> sequence_ids;  // state does not pass where the id changes
+};
+
+/// Where a sample goes in a batch: the spans are as long as its vectors.
+struct SampleRow {
+  std::span<std::int32_t> inputs, targets, sequence_ids;
+};
+
+/// Two functions, and two that a data set may do better than by them. All may be called from any
+/// thread.
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual std::uint64_t size() const = 0;
+  /// Sample `index` < size().
+  virtual Sample get(std::uint64_t index) const = 0;
+  /// get(), without memory of its own. Throws (Contract) for a row of another length or kind.
+  virtual void get_into(std::uint64_t index, const SampleRow& row) const;
+  /// Is told which samples come next, so that a disk can work on several at once.
+  virtual void prefetch(std::uint64_t /*index*/) const {}
+};
+
+}  // namespace krait
