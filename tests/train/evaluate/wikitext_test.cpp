@@ -18,7 +18,7 @@ using Articles = std::vector<std::string_view>;
 // 0.4.13 makes of them: wikitext_detokenizer, len(re.split(r"\s+", page)), len(page.encode()).
 TEST(WikiText, DetokenizesAndCountsAsTheHarness) {
   const auto cases = nlohmann::json::parse(
-      read_file(std::string(KRAIT_SOURCE_DIR) + "/tests/train/wikitext_cases.json"));
+      read_file(std::string(KRAIT_SOURCE_DIR) + "/tests/train/evaluate/wikitext_cases.json"));
   EXPECT_GE(cases.size(), 300u);
   for (const auto& c : cases) {
     const auto page = c["page"].get<std::string>();
