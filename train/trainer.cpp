@@ -23,7 +23,6 @@
 #include "kernels/copy.h"
 #include "kernels/reduce.h"
 #include "layers/models/language_model.h"
-#include "train/config/schema.h"
 #include "train/evaluate/perplexity.h"
 #include "train/generate/generate.h"
 #include "train/model/initial_weights.h"
@@ -31,6 +30,7 @@
 #include "train/record/json_lines.h"
 #include "train/run/checkpoint.h"
 #include "train/run/run_directory.h"
+#include "train/run/same_run.h"
 #include "train/run/stop.h"
 #include "train/step/optimizer.h"
 #include "train/step/parameter_arena.h"
@@ -59,19 +59,6 @@ struct Step {
 /// the host is the device.
 constexpr std::size_t kStepsAhead = 1;
 
-/// The parts of a configuration that the weights, the data order and the arithmetic depend on: a
-/// checkpoint goes on only under the same ones.
-bool fixes_run(const Field& f) {
-  return f.section() == "model" || f.name == "run.seed" || f.name == "data.sequence_length" ||
-         f.name == "data.reset_at_documents" || f.name == "train.precision";
-}
-/// Fields that may differ without a word.
-bool is_local(const Field& f) {
-  return f.name == "run.directory" || f.name == "run.threads" || f.name == "run.device" ||
-         f.name == "data.prefetch" || f.name == "data.train" || f.name == "data.verify" ||
-         f.name == "run.profile_ranges";
-}
-
 class Trainer {
  public:
   Trainer(const Config& config, const TrainOptions& options);
@@ -80,7 +67,6 @@ class Trainer {
  private:
   void start_from_initial_weights();
   void resume();
-  void require_same_run(const CheckpointState& state, const std::string& checkpoint);
   void begin();
   void start_step(std::int64_t number);
   void compute_gradients(Step& step);
@@ -174,21 +160,6 @@ CheckpointTensors Trainer::tensors() const {
           .average = average_ ? arena_.named(average_->average()) : std::vector<NamedTensor>{}};
 }
 
-void Trainer::require_same_run(const CheckpointState& state, const std::string& checkpoint) {
-  const Config before = parse_config(state.config_yaml, checkpoint + "/config.yaml");
-  for (const Field& f : config_fields()) {
-    const std::string was = format_field(f, f.get(before)), is = format_field(f, f.get(config_));
-    if (was == is || is_local(f)) continue;
-    KRAIT_CHECK(BadConfig, !fixes_run(f), "'", config_.run.directory, "' holds a run with ", f.name,
-                " = ", was, ", this configuration says ", is,
-                "; go on with the old value, or give run.directory another one.");
-    say(fmt::format("{} changed from {} to {} since the checkpoint", f.name, was, is));
-  }
-  KRAIT_CHECK(BadConfig, state.data_identity == training_data_.identity(), "data.train '",
-              config_.data.train, "' is not the token set that the run in '", config_.run.directory,
-              "' was trained on; restore it, or give run.directory another value.");
-}
-
 void Trainer::start_from_initial_weights() {
   if (config_.train.initial_weights.empty()) return;
   read_initial_weights(config_, training_data_.info().tokenizer, arena_.named(arena_.value()));
@@ -204,7 +175,9 @@ void Trainer::resume() {
   for (const std::string& problem : skipped) say("skipped a damaged checkpoint: " + problem);
   if (newest) {
     const CheckpointState state = read_checkpoint_state(newest->path);
-    require_same_run(state, newest->path.string());
+    const Config before = parse_config(state.config_yaml, (newest->path / "config.yaml").string());
+    for (const std::string& line : require_same_run(before, config_)) say(line);
+    require_same_data(state, training_data_.identity(), config_);
     read_checkpoint_tensors(newest->path, tensors());
     arena_.refresh_compute();
     position_ = state.position;

@@ -49,7 +49,8 @@ const std::vector<Room> kRooms{
     {"data/loader", {"core/", "data/token_set"}},
 
     // What computes knows neither configurations nor run directories.
-    {"train/config", {"core/", "layers/", "data/loader", "train/step"}},
+    {"train/config", {"core/", "layers/", "train/step"}},
+    {"train/config/fields", {"core/", "layers/", "data/loader", "train/step", "train/config"}},
     {"train/record", {"core/"}},
     {"train/parallel", {"core/", "kernels"}},
     {"train/report", {"core/", "data/unicode", "train/record", "train/evaluate"}},

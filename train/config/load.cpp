@@ -59,9 +59,9 @@ std::string suggestion(std::string_view name) {
   return fmt::format("; the sections are {}", fmt::join(section_names(), ", "));
 }
 
-class Loader {
+class ConfigReader {
  public:
-  explicit Loader(std::string source) : source_(std::move(source)) {}
+  explicit ConfigReader(std::string source) : source_(std::move(source)) {}
 
   void read(std::string_view text) {
     text_ = text;
@@ -255,10 +255,10 @@ std::string read_limited(const std::filesystem::path& path) {
 
 Config parse_config(std::string_view text, const std::string& source,
                     const std::vector<std::string>& overrides) {
-  Loader loader(source);
-  loader.read(text);
-  for (const std::string& override_text : overrides) loader.apply(override_text);
-  return loader.finish();
+  ConfigReader reader(source);
+  reader.read(text);
+  for (const std::string& override_text : overrides) reader.apply(override_text);
+  return reader.finish();
 }
 
 Config load_config(const std::filesystem::path& path, const std::vector<std::string>& overrides) {

@@ -1,6 +1,5 @@
 #include "train/model/initial_weights.h"
 
-#include <array>
 #include <map>
 
 #include "core/error.h"
@@ -11,22 +10,13 @@
 namespace krait {
 namespace {
 
-/// Fields that change what a model computes without changing a shape.
-constexpr std::array<std::string_view, 6> kMeaning{"model.expand",    "model.dt_rank",
-                                                   "model.norm",      "model.norm_eps",
-                                                   "model.norm_bcdt", "model.bcdt_eps"};
-
 void require_same_model(const Config& config, const LoadedModel& loaded) {
-  for (const std::string_view name : kMeaning) {
-    const Field& f = *find_field(name);
-    Config ours = config, theirs = loaded.config;
-    for (Config* c : {&ours, &theirs}) {  // 0 stands for a rank that follows from the width
-      if (c->model.dt_rank == 0) c->model.dt_rank = (c->model.d_model + 15) / 16;
-      if (!c->model.norm_bcdt) c->model.bcdt_eps = 0;
-    }
-    const std::string is = format_field(f, f.get(ours)), was = format_field(f, f.get(theirs));
+  for (const Field& f : config_fields()) {
+    if (!f.meaning) continue;
+    const std::string is = format_field(f, f.meaning(config));
+    const std::string was = format_field(f, f.meaning(loaded.config));
     KRAIT_CHECK(BadConfig, is == was, "train.initial_weights '", config.train.initial_weights,
-                "' is a model with ", name, " = ", was, ", this configuration says ", is,
+                "' is a model with ", f.name, " = ", was, ", this configuration says ", is,
                 "; take the model section that 'krait model info' shows.");
   }
 }

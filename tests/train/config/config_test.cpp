@@ -12,6 +12,7 @@
 
 #include "core/error.h"
 #include "core/random.h"
+#include "tests/support/config_values.h"
 #include "train/config/nearest_name.h"
 #include "train/config/schema.h"
 
@@ -354,25 +355,6 @@ TEST(Config, FilesThatCannotBeReadSayWhy) {
   std::filesystem::remove(file);
 }
 
-// A value of `field` other than its default, drawn with `draw`.
-FieldValue other_value(const Field& field, const Config& config, double draw) {
-  switch (field.type) {
-    case FieldType::Boolean:
-      return !std::get<bool>(field.get(config));
-    case FieldType::Text:
-      return std::string("\"q\" \\ 'é' \n\t: # \x01\x04\x7f\xc2\x85 ") + "end ";
-    case FieldType::Choice:
-      return std::string(field.choices.back());
-    case FieldType::Integer: {
-      const auto low = static_cast<std::int64_t>(field.range.low);
-      return low + 8 * (1 + static_cast<std::int64_t>(draw * 5));
-    }
-    case FieldType::Number:
-      break;
-  }
-  return field.range.high <= 1 ? draw : draw * 1e-3;
-}
-
 TEST(ConfigSchema, EveryFieldSurvivesDumpAndReloadAlone) {
   Draws random(1);
   for (const Field& field : config_fields()) {
@@ -427,6 +409,35 @@ TEST(ConfigSchema, DefaultsAreInRangeAndFixedNamesExist) {
                            "data.sequence_length", "optimizer.lr", "checkpoint.every"}) {
     EXPECT_NE(find_field(name), nullptr) << name;
   }
+}
+
+TEST(ConfigSchema, TheMeaningOfAFieldFollowsFromTheFieldsThatItDependsOn) {
+  const auto meaning = [](const char* name, const Config& c) {
+    return find_field(name)->meaning(c);
+  };
+  Config config;
+  config.model.d_model = 40;
+  EXPECT_EQ(meaning("model.dt_rank", config), FieldValue(std::int64_t{3}));
+  config.model.dt_rank = 5;
+  EXPECT_EQ(meaning("model.dt_rank", config), FieldValue(std::int64_t{5}));
+  config.model.bcdt_eps = 0.25;
+  EXPECT_EQ(meaning("model.bcdt_eps", config), FieldValue(0.0));
+  config.model.norm_bcdt = true;
+  EXPECT_EQ(meaning("model.bcdt_eps", config), FieldValue(0.25));
+  EXPECT_EQ(meaning("model.norm", config), FieldValue(std::string("rms")));
+  EXPECT_FALSE(find_field("model.dropout")->meaning);
+  EXPECT_FALSE(find_field("optimizer.eps")->meaning);
+}
+
+TEST(ConfigSchema, RangesAreDescribedInWords) {
+  EXPECT_EQ((FieldRange{}).describe(), "");
+  EXPECT_EQ((FieldRange{.low = 0, .open_low = true}).describe(), "above 0");
+  EXPECT_EQ((FieldRange{.low = 0, .high = 64}).describe(), "0 to 64");
+  EXPECT_EQ((FieldRange{.low = 0.5, .high = 1.5}).describe(), "0.5 to 1.5");
+  EXPECT_EQ((FieldRange{.low = 0, .high = 1, .open_high = true}).describe(),
+            "at least 0 and below 1");
+  EXPECT_EQ((FieldRange{.low = 1, .high = kMaxCount}).describe(), "at least 1");
+  EXPECT_EQ((FieldRange{.high = 2}).describe(), "at most 2");
 }
 
 TEST(ConfigSchema, HelpAndMarkdownListEveryField) {
