@@ -71,7 +71,8 @@ TEST(EncodePair, AnEmptyContextIsThePrefixToken) {
 TEST(EncodePair, GivesTheTokensOfTheHarness) {
   const std::string tests = std::string(KRAIT_SOURCE_DIR) + "/tests/";
   const auto tokenizer = make_tokenizer(tests + "golden/tokenizer.json");
-  const auto cases = nlohmann::json::parse(read_file(tests + "train/encode_pair_cases.json"));
+  const auto cases =
+      nlohmann::json::parse(read_file(tests + "train/evaluate/encode_pair_cases.json"));
   EXPECT_GE(cases.size(), 90u);
   for (const auto& c : cases) {
     const auto context = c["context"].get<std::string>();
