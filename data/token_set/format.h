@@ -19,17 +19,9 @@ inline constexpr std::string_view kOffsets = "document_offsets";
 inline constexpr std::string_view kHashes = "block_hashes";
 inline constexpr std::string_view kTokenizer = "tokenizer_json";
 
-/// Bytes of the narrowest unsigned type that holds vocab_size - 1.
-constexpr std::int64_t token_bytes(std::int64_t vocab_size) {
-  return vocab_size <= 1 << 8 ? 1 : vocab_size <= 1 << 16 ? 2 : 4;
-}
-
-/// Calls f with a value of the token type of `bytes` bytes.
-template <class F>
-decltype(auto) visit_token_type(std::int64_t bytes, F&& f) {
-  if (bytes == 1) return f(std::uint8_t{});
-  if (bytes == 2) return f(std::uint16_t{});
-  return f(std::uint32_t{});
+/// Bytes of a block of tokens.
+inline std::uint64_t block_bytes(const TokenSetInfo& info) {
+  return kBlockTokens * static_cast<std::uint64_t>(info.token_bytes);
 }
 
 /// The hash over everything but the tokens, before document_offsets are added to it.

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "core/system/parallel.h"
 #include "data/hdf5/hdf5.h"
+#include "data/hdf5/narrow.h"
 #include "data/token_set/format.h"
 
 namespace krait {
@@ -14,23 +14,6 @@ namespace format = token_set_format;
 namespace {
 
 constexpr std::string_view kAdvice = "; the set is damaged: copy it again or rebuild it";
-
-// Where a contiguous dataset of type T and rank 1 lies in the map.
-template <class T>
-std::span<const T> mapped(const Hdf5File& file, std::string_view name, Hdf5Type type,
-                          const MappedFile& map) {
-  const Hdf5DatasetInfo info = file.info(name);
-  KRAIT_CHECK(BadData, info.contiguous && info.type == type && info.shape.rank() == 1, "'",
-              file.path().string(), "', '", name, "': must be contiguous ", type,
-              " of rank 1, got ", info.type, " of shape ", info.shape, kAdvice, ".");
-  const auto size = static_cast<std::uint64_t>(info.shape[0]);
-  KRAIT_CHECK(BadData,
-              size > 0 && info.offset % alignof(T) == 0 && info.offset <= map.size() &&
-                  size <= (map.size() - info.offset) / sizeof(T),
-              "'", file.path().string(), "', '", name, "': ", size, " elements at byte ",
-              info.offset, " do not fit the file of ", map.size(), " bytes", kAdvice, ".");
-  return {reinterpret_cast<const T*>(map.bytes().data() + info.offset), size};
-}
 
 void check_format(const Hdf5File& file) {
   const bool ours = file.has_attribute("/", "format") &&
@@ -57,7 +40,7 @@ TokenSetInfo read_attributes(const Hdf5File& file) {
               where, ": vocab_size ", info.vocab_size, " and end_of_document ", end,
               " do not fit together", kAdvice, ".");
   info.end_of_document = static_cast<std::int32_t>(end);
-  info.token_bytes = format::token_bytes(info.vocab_size);
+  info.token_bytes = narrow_bytes(info.vocab_size);
   info.provenance = file.attribute<std::string>("/", "provenance");
   info.content_sha256 = file.attribute<std::string>("/", "content_sha256");
   return info;
@@ -105,24 +88,15 @@ TokenShard::TokenShard(const fs::path& path) {
   tokenizer_definition_ = read_definition(file, info_.tokenizer);
   map_ = MappedFile(file.descriptor(), path);  // the same file, whatever is renamed meanwhile
   info_.file_bytes = map_.size();
-  format::visit_token_type(info_.token_bytes, [&]<class T>(T) {
-    constexpr Hdf5Type kType = sizeof(T) == 1   ? Hdf5Type::U8
-                               : sizeof(T) == 2 ? Hdf5Type::U16
-                                                : Hdf5Type::U32;
-    const auto tokens = mapped<T>(file, format::kTokens, kType, map_);
-    info_.n_tokens = tokens.size();
-    tokens_ = std::as_bytes(tokens);
+  visit_narrow(info_.token_bytes, [&]<class T>(T) {
+    tokens_ = mapped_bytes(file, format::kTokens, kNarrowType<T>, map_, kAdvice);
+    info_.n_tokens = tokens_.size() / sizeof(T);
   });
-  offsets_ = mapped<std::uint64_t>(file, format::kOffsets, Hdf5Type::U64, map_);
+  offsets_ = mapped_array<std::uint64_t>(file, format::kOffsets, Hdf5Type::U64, map_, kAdvice);
   info_.n_documents = offsets_.size() - 1;
-
-  const auto hashes = file.read<std::uint8_t>(format::kHashes);
-  const auto n_blocks = static_cast<std::int64_t>((n_tokens() - 1) / format::kBlockTokens + 1);
-  KRAIT_CHECK(BadData, (hashes.shape == Shape{n_blocks, 32}), "'", path.string(), "', '",
-              format::kHashes, "': must have shape ", (Shape{n_blocks, 32}), ", got ", hashes.shape,
-              kAdvice, ".");
-  block_hashes_ = hashes.values;
-  Sha256 content = format::content_hash(info_, block_hashes_);
+  block_hashes_ =
+      BlockHashes(file, format::kHashes, tokens_.size(), format::block_bytes(info_), kAdvice);
+  Sha256 content = format::content_hash(info_, block_hashes_.bytes());
   map_.expect(std::as_bytes(offsets_), MappedFile::Access::Sequential);
   content.update(std::as_bytes(offsets_));
   map_.expect(std::as_bytes(offsets_), MappedFile::Access::Random);
@@ -136,55 +110,29 @@ void TokenShard::copy(std::uint64_t first, std::span<std::int32_t> out) const {
   KRAIT_REQUIRE(first <= n_tokens() && out.size() <= n_tokens() - first, "[TokenSet::copy] tokens ",
                 first, " to ", first + out.size(), " must be inside the ", n_tokens(),
                 " of the set.");
-  std::uint32_t largest = 0;
-  format::visit_token_type(info_.token_bytes, [&]<class T>(T) {
-    const T* tokens = reinterpret_cast<const T*>(tokens_.data()) + first;
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      const std::uint32_t id = tokens[i];
-      largest = std::max(largest, id);
-      out[i] = static_cast<std::int32_t>(id);
-    }
-  });
+  const std::uint32_t largest = copy_narrow(tokens_, info_.token_bytes, first, out);
   KRAIT_CHECK(BadData, largest < info_.vocab_size, "'", info_.path.string(), "', '",
               format::kTokens, "': id ", largest, " near token ", first,
               " is outside the vocabulary of ", info_.vocab_size, kAdvice, ".");
 }
 
 std::int32_t TokenShard::token(std::uint64_t index) const {
-  return format::visit_token_type(info_.token_bytes, [&]<class T>(T) {
+  return visit_narrow(info_.token_bytes, [&]<class T>(T) {
     return static_cast<std::int32_t>(reinterpret_cast<const T*>(tokens_.data())[index]);
   });
 }
 
-std::span<const std::byte> TokenShard::block(std::uint64_t index) const {
-  const std::uint64_t bytes = format::kBlockTokens * static_cast<std::uint64_t>(info_.token_bytes);
-  return tokens_.subspan(index * bytes, std::min(bytes, tokens_.size() - index * bytes));
-}
-
-bool TokenShard::block_is_good(std::uint64_t index) const {
-  const auto expected = std::span(block_hashes_).subspan(32 * index, 32);
-  return std::ranges::equal(sha256(block(index)), expected);
-}
-
 void TokenShard::verify(const std::function<void(std::uint64_t tokens)>& progress) const {
   constexpr std::uint64_t kRound = 64;  // blocks between reports of progress
-  const std::uint64_t n_blocks = block_hashes_.size() / 32;
+  const std::uint64_t n_blocks = block_hashes_.n_blocks();
   std::vector<std::int32_t> scratch;
   for (std::uint64_t first = 0; first < n_blocks; first += kRound) {
     const std::uint64_t count = std::min(kRound, n_blocks - first);
-    std::vector<std::uint8_t> bad(count);
-    parallel_for(static_cast<std::int64_t>(count), 1, [&](std::int64_t begin, std::int64_t end) {
-      for (auto i = static_cast<std::uint64_t>(begin); i < static_cast<std::uint64_t>(end); ++i) {
-        map_.prefetch(block(first + i));
-        bad[i] = block_is_good(first + i) ? 0 : 1;
-      }
-    });
-    for (std::uint64_t i = 0; i < count; ++i) {
-      KRAIT_CHECK(BadData, bad[i] == 0, "'", info_.path.string(), "', '", format::kTokens,
-                  "': block ", first + i, " (tokens ", (first + i) * format::kBlockTokens, " to ",
-                  std::min((first + i + 1) * format::kBlockTokens, n_tokens()) - 1,
-                  ") does not match its hash", kAdvice, ".");
-    }
+    const auto bad = block_hashes_.first_bad(tokens_, map_, first, count);
+    KRAIT_CHECK(BadData, !bad, "'", info_.path.string(), "', '", format::kTokens, "': block ", *bad,
+                " (tokens ", *bad * format::kBlockTokens, " to ",
+                std::min((*bad + 1) * format::kBlockTokens, n_tokens()) - 1,
+                ") does not match its hash", kAdvice, ".");
     for (std::uint64_t i = 0; i < count; ++i) {
       const std::uint64_t start = (first + i) * format::kBlockTokens;
       scratch.resize(std::min(format::kBlockTokens, n_tokens() - start));

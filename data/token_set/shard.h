@@ -5,9 +5,9 @@
 #include <functional>
 #include <span>
 #include <string>
-#include <vector>
 
 #include "core/system/file.h"
+#include "data/hdf5/mapped_array.h"
 #include "data/token_set/info.h"
 
 namespace krait {
@@ -28,8 +28,6 @@ class TokenShard {
   void verify(const std::function<void(std::uint64_t tokens)>& progress) const;
 
  private:
-  std::span<const std::byte> block(std::uint64_t index) const;
-  bool block_is_good(std::uint64_t index) const;
   std::int32_t token(std::uint64_t index) const;
 
   TokenSetInfo info_;
@@ -37,7 +35,7 @@ class TokenShard {
   MappedFile map_;
   std::span<const std::byte> tokens_;
   std::span<const std::uint64_t> offsets_;
-  std::vector<std::uint8_t> block_hashes_;
+  BlockHashes block_hashes_;
 };
 
 }  // namespace krait
