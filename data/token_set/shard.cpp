@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "data/hdf5/file_format.h"
 #include "data/hdf5/hdf5.h"
 #include "data/hdf5/narrow.h"
 #include "data/token_set/format.h"
@@ -15,19 +16,11 @@ namespace {
 
 constexpr std::string_view kAdvice = "; the set is damaged: copy it again or rebuild it";
 
-void check_format(const Hdf5File& file) {
-  const bool ours = file.has_attribute("/", "format") &&
-                    file.attribute<std::string>("/", "format") == format::kFormat;
-  KRAIT_CHECK(BadData, ours, "'", file.path().string(),
-              "' is not a token set; make one with 'krait data build'.");
-  const auto version = file.attribute<std::int64_t>("/", "format_version");
-  KRAIT_CHECK(BadData, version == format::kVersion, "'", file.path().string(),
-              "' is a token set of format version ", version, ", this build reads version ",
-              format::kVersion, "; update Krait or rebuild the set.");
-}
-
 TokenSetInfo read_attributes(const Hdf5File& file) {
-  check_format(file);
+  check_file_format(file, {.name = format::kFormat,
+                           .version = format::kVersion,
+                           .thing = "token set",
+                           .made_by = "krait data build"});
   const std::string where = str("'", file.path().string(), "'");
   TokenSetInfo info{.path = file.path(), .format_version = format::kVersion};
   info.tokenizer =
