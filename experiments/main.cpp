@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <new>
 #include <string>
@@ -12,6 +13,7 @@
 #include <CLI/CLI.hpp>
 
 #include "core/error.h"
+#include "core/system/file.h"
 #include "experiments/commands/command.h"
 #include "train/config/nearest_name.h"
 #include "train/config/schema.h"
@@ -149,6 +151,9 @@ int main(int argc, char** argv) {
         krait::ErrorKind::Io,
         "out of memory; use a smaller batch (train.accumulation cuts one into parts), "
         "train.recompute=blocks or a smaller model.");
+  } catch (const std::filesystem::filesystem_error& refused) {
+    const krait::Error error = krait::io_error(refused);
+    return krait::report(error.kind(), error.what());
   } catch (const std::exception& error) {
     return krait::report_bug(error.what(), "");
   }

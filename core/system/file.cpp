@@ -42,6 +42,14 @@ std::string_view advice(int error_number) {
     case EMFILE:
     case ENFILE:
       return "too many files are open; raise ulimit -n";
+    case ENAMETOOLONG:
+      return "a name in the path is too long; choose a shorter one";
+    case ELOOP:
+      return "the path leads through a circle of symbolic links; correct one of them";
+    case EXDEV:
+      return "the two paths are on different file systems; choose paths on one";
+    case EBUSY:
+      return "another process uses it; wait, or choose another path";
     case EIO:
       return "the disk reports an error; check its health and the system log";
     default:
@@ -101,13 +109,41 @@ std::string unique_suffix() {
   return str(::getpid(), "-", counter.fetch_add(1));
 }
 
+// `what` is the action and its object.
+Error system_error(const std::string& what, int error_number) {
+  const bool missing = error_number == ENOENT || error_number == ENOTDIR;
+  return {missing ? ErrorKind::MissingInput : ErrorKind::Io,
+          str("cannot ", what, ": ", std::strerror(error_number), "; ", advice(error_number), ".")};
+}
+
+fs::file_status status_of(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  // A path that does not exist is an error as well, but one that has a status.
+  if (status.type() == fs::file_type::none) throw_io_error("inspect", path, error.value());
+  return status;
+}
+
 }  // namespace
 
 void throw_io_error(std::string_view action, const fs::path& path, int error_number) {
-  const bool missing = error_number == ENOENT || error_number == ENOTDIR;
-  throw Error(missing ? ErrorKind::MissingInput : ErrorKind::Io,
-              str("cannot ", action, " '", path.string(), "': ", std::strerror(error_number), "; ",
-                  advice(error_number), "."));
+  throw system_error(str(action, " '", path.string(), "'"), error_number);
+}
+
+Error io_error(const fs::filesystem_error& error) {
+  std::string what = "use";
+  if (error.path1().empty()) what += " the current directory";
+  if (!error.path1().empty()) what += str(" '", error.path1().string(), "'");
+  if (!error.path2().empty()) what += str(" with '", error.path2().string(), "'");
+  return system_error(what, error.code().value());
+}
+
+bool path_exists(const fs::path& path) {
+  return fs::exists(status_of(path));
+}
+
+bool directory_exists(const fs::path& path) {
+  return fs::is_directory(status_of(path));
 }
 
 FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {

@@ -17,6 +17,14 @@ namespace krait {
 [[noreturn]] void throw_io_error(std::string_view action, const std::filesystem::path& path,
                                  int error_number);
 
+/// The same for what a function of std::filesystem threw: "cannot use '<path>': ...".
+Error io_error(const std::filesystem::filesystem_error& error);
+
+/// Whether there is anything, or a directory, at `path`; links are followed. They throw the Error
+/// of a failed system call when the system does not say, as for a name that is too long.
+bool path_exists(const std::filesystem::path& path);
+bool directory_exists(const std::filesystem::path& path);
+
 /// A file descriptor, closed when it goes. Movable.
 class FileDescriptor {
  public:

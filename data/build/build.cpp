@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/system/file.h"
 #include "data/build/held_out.h"
 #include "data/build/output.h"
 #include "data/text/encoder.h"
@@ -241,7 +242,7 @@ class Build {
     const fs::path valid = output_.path_of(SetPart::Valid);
     if (state_.of(SetPart::Valid).documents > 0) {
       result_.valid = TokenSet(valid).info();
-    } else if (valid != options_.output && fs::exists(valid)) {
+    } else if (valid != options_.output && path_exists(valid)) {
       result_.notes.push_back(
           str("'", valid.string(),
               "' is of an earlier build: its text may be in the new training set."));

@@ -85,8 +85,7 @@ std::string difference(const Json& there, const Json& here) {
 }
 
 void require_replaceable(const fs::path& folder) {
-  std::error_code ignored;
-  KRAIT_CHECK(Usage, !fs::exists(folder, ignored) || is_shard_folder(folder), "'", folder.string(),
+  KRAIT_CHECK(Usage, !path_exists(folder) || is_shard_folder(folder), "'", folder.string(),
               "' is there and is no set of shards: it is not replaced; choose another --out.");
 }
 
@@ -116,10 +115,10 @@ UnfinishedBuild::UnfinishedBuild(const fs::path& output, const Json& identity,
       sources_(sources) {
   for (const SetPart part : kSetParts) require_replaceable(output_ / name_of(part));
   const fs::path state = folder_ / "state.json", lock = folder_ / "lock";
-  std::error_code error;
-  KRAIT_CHECK(Usage, !fs::exists(folder_, error) || fs::exists(lock, error), "'", folder_.string(),
+  KRAIT_CHECK(Usage, !path_exists(folder_) || path_exists(lock), "'", folder_.string(),
               "' is there and is not of an interrupted build; move it away.");
   for (const SetPart part : kSetParts) {
+    std::error_code error;
     fs::create_directories(folder(part), error);
     if (error) throw_io_error("make the folder", folder(part), error.value());
   }
@@ -127,7 +126,7 @@ UnfinishedBuild::UnfinishedBuild(const fs::path& output, const Json& identity,
   if (!lock_) throw_io_error("open", lock, errno);
   KRAIT_CHECK(Io, ::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0, "another process is building in '",
               output_.string(), "'; wait for it, or choose another --out.");
-  if (fs::exists(state)) load(read_file(state, kMaxStateBytes));
+  if (path_exists(state)) load(read_file(state, kMaxStateBytes));
   remove_leftovers();
 }
 
@@ -165,7 +164,7 @@ void UnfinishedBuild::load(const std::string& text) {
     const std::vector<FinishedShard>& shards = found_->of(part).shards;
     for (std::uint64_t i = 0; i < shards.size(); ++i) {
       const fs::path path = shard_path(part, i);
-      if (found_->complete && !fs::exists(path)) continue;  // in place already
+      if (found_->complete && !path_exists(path)) continue;  // in place already
       KRAIT_CHECK(BadData, TokenSet(path).info().content_sha256 == shards[i].content_sha256, "'",
                   path.string(), "' is not the shard that was written", advice);
     }
@@ -219,12 +218,12 @@ void UnfinishedBuild::remove() {
 
 void UnfinishedBuild::publish(const BuildState& state) {
   for (const SetPart part : kSetParts) {
-    if (state.of(part).shards.empty() || !fs::exists(shard_path(part, 0)))
+    if (state.of(part).shards.empty() || !path_exists(shard_path(part, 0)))
       continue;  // in place already
     write_shard_list(folder(part), state.of(part).shards);
     const fs::path target = output_ / name_of(part);
     require_replaceable(target);
-    if (fs::exists(target)) {
+    if (path_exists(target)) {
       const fs::path old = folder_ / ("old-" + std::string(name_of(part)));
       remove_path(old);
       rename_or_throw(target, old);

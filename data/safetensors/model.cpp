@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/system/file.h"
 #include "data/files/strict_json.h"
 #include "data/safetensors/safetensors.h"
 
@@ -47,15 +48,15 @@ std::map<std::string, std::string> read_weight_map(const fs::path& index) {
 }  // namespace
 
 bool has_safetensors(const fs::path& directory) {
-  return fs::exists(directory / kSingle) || fs::exists(directory / kIndex);
+  return path_exists(directory / kSingle) || path_exists(directory / kIndex);
 }
 
 SafetensorsModel::SafetensorsModel(const fs::path& directory) {
-  if (fs::exists(directory / kSingle)) {
+  if (path_exists(directory / kSingle)) {
     add_file(directory / kSingle);
   } else {
-    KRAIT_CHECK(MissingInput, fs::exists(directory / kIndex), "there is neither ", kSingle, " nor ",
-                kIndex, " in ", shown(directory), ".");
+    KRAIT_CHECK(MissingInput, path_exists(directory / kIndex), "there is neither ", kSingle,
+                " nor ", kIndex, " in ", shown(directory), ".");
     read_index(directory, directory / kIndex);
   }
   std::sort(arrays_.begin(), arrays_.end(),

@@ -35,8 +35,7 @@ std::vector<std::string> listed_names(const fs::path& list) {
 }  // namespace
 
 bool is_shard_folder(const fs::path& folder) {
-  std::error_code ignored;
-  return fs::exists(folder / kName, ignored);
+  return path_exists(folder / kName);
 }
 
 void write_shard_list(const fs::path& folder, const std::vector<FinishedShard>& shards) {

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/system/file.h"
 #include "core/system/hash.h"
 #include "data/token_set/shard.h"
 #include "data/token_set/shard_list.h"
@@ -67,8 +68,7 @@ TokenSetInfo merged_info(const fs::path& path, const std::vector<TokenShard>& sh
 }  // namespace
 
 TokenSet::TokenSet(const fs::path& path) : offsets_(std::make_unique<AllOffsets>()) {
-  std::error_code ignored;
-  if (fs::is_directory(path, ignored)) {
+  if (directory_exists(path)) {
     for (const fs::path& shard : shards_in(path)) shards_.emplace_back(shard);
   } else {
     shards_.emplace_back(path);

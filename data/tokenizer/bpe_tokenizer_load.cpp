@@ -38,7 +38,7 @@ std::string token_text(const json& config, const char* key, const fs::path& file
 }
 
 std::optional<TokenizerConfig> read_config(const fs::path& file) {
-  if (!fs::exists(file)) return {};
+  if (!path_exists(file)) return {};
   const json config = json::parse(read_file(file, kMaxConfigBytes), nullptr, false);
   KRAIT_CHECK(BadData, config.is_object(), "'", file.string(), "' is not a JSON object.");
   return TokenizerConfig{.bos = token_text(config, "bos_token", file),
@@ -93,7 +93,7 @@ class EndFinder {
 
 std::unique_ptr<Tokenizer> load_bpe_tokenizer(const fs::path& path,
                                               std::string_view end_of_document) {
-  const fs::path file = fs::is_directory(path) ? path / "tokenizer.json" : path;
+  const fs::path file = directory_exists(path) ? path / "tokenizer.json" : path;
   auto tokenizer = std::make_unique<BpeTokenizer>(read_file(file, kMaxTokenizerBytes),
                                                   "'" + file.string() + "'", BpeTokenizer::Ends{});
   const EndFinder finder(*tokenizer, file.parent_path());

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "core/error.h"
+#include "core/system/file.h"
 #include "core/system/hash.h"
 #include "data/tokenizer/bpe_tokenizer.h"
 
@@ -17,9 +18,8 @@ std::unique_ptr<Tokenizer> make_tokenizer(std::string_view spec, std::string_vie
     return std::make_unique<ByteTokenizer>();
   }
   const std::filesystem::path path(spec);
-  std::error_code error;
-  KRAIT_CHECK(Usage, !spec.empty() && std::filesystem::exists(path, error), "unknown tokenizer '",
-              spec, "'; use '", ByteTokenizer::kName,
+  KRAIT_CHECK(Usage, !spec.empty() && path_exists(path), "unknown tokenizer '", spec, "'; use '",
+              ByteTokenizer::kName,
               "', or the path of a tokenizer.json or of a directory that holds one.");
   return load_bpe_tokenizer(path, end_of_document);
 }

@@ -62,7 +62,7 @@ nlohmann::ordered_json memory_now() {
 /// Gives the pages of a file, or of the files of a folder, back to the system. Those that a process
 /// has mapped stay.
 void drop_pages(const fs::path& set) {
-  if (fs::is_directory(set)) {
+  if (directory_exists(set)) {
     for (const auto& entry : fs::directory_iterator(set)) drop_pages(entry.path());
     return;
   }

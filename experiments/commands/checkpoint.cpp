@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/system/file.h"
 #include "experiments/commands/command.h"
 #include "train/record/progress.h"
 
@@ -28,10 +29,10 @@ struct CheckpointOptions {
 
 // The checkpoints that `path` means: one checkpoint, damaged or not, or those of a run.
 std::vector<CheckpointInfo> checkpoints_of(const fs::path& path) {
-  KRAIT_CHECK(MissingInput, fs::is_directory(path), "there is no directory '", path.string(),
+  KRAIT_CHECK(MissingInput, directory_exists(path), "there is no directory '", path.string(),
               "'; give a run directory or a checkpoint in it.");
   for (const char* part : {"manifest.json", "state.json", "model.h5"}) {
-    if (fs::exists(path / part)) return {{.path = path}};
+    if (path_exists(path / part)) return {{.path = path}};
   }
   for (const fs::path& root : {path / "checkpoints", path}) {
     if (auto found = list_checkpoints(root); !found.empty()) return found;

@@ -36,7 +36,7 @@ ModelInfo published_info(const fs::path& directory) {
     info.arrays.push_back({a.name, a.shape, lower(name_of(a.type))});
   }
   const fs::path tokenizer = directory / "tokenizer.json";
-  if (fs::exists(tokenizer)) set_tokenizer(info, *load_hugging_face_tokenizer(tokenizer));
+  if (path_exists(tokenizer)) set_tokenizer(info, *load_hugging_face_tokenizer(tokenizer));
   return info;
 }
 

@@ -175,7 +175,7 @@ class Writer {
     write_file_atomic(directory_ / "manifest.json", manifest.dump(2) + "\n");
     fsync_directory(directory_);
     std::error_code error;
-    if (fs::exists(target)) fs::remove_all(target, error);
+    fs::remove_all(target, error);
     fs::rename(directory_, target, error);
     if (error) throw_io_error("move a checkpoint to", target, error.value());
     done_ = true;
@@ -184,8 +184,11 @@ class Writer {
 
  private:
   void list(const std::string& name) {
-    files_[name] = {{"bytes", fs::file_size(directory_ / name)},
-                    {"sha256", file_sha256(directory_ / name)}};
+    const fs::path path = directory_ / name;
+    std::error_code error;
+    const std::uintmax_t bytes = fs::file_size(path, error);
+    if (error) throw_io_error("inspect", path, error.value());
+    files_[name] = {{"bytes", bytes}, {"sha256", file_sha256(path)}};
   }
   fs::path directory_;
   json files_ = json::object();
@@ -274,8 +277,11 @@ std::vector<std::string> verify_checkpoint(const fs::path& checkpoint) {
 
 std::vector<CheckpointInfo> list_checkpoints(const fs::path& root) {
   std::vector<CheckpointInfo> found;
+  if (!directory_exists(root)) return found;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(root, error)) {
+  const fs::directory_iterator entries(root, error);
+  if (error) throw_io_error("list the directory", root, error.value());
+  for (const auto& entry : entries) {
     const auto step = step_of(entry.path().filename().string());
     if (step && entry.is_directory(error)) found.push_back({entry.path(), *step});
   }
@@ -296,9 +302,9 @@ std::optional<CheckpointInfo> newest_valid_checkpoint(const fs::path& root,
 }
 
 std::filesystem::path resolve_checkpoint(const fs::path& path) {
-  KRAIT_CHECK(MissingInput, fs::is_directory(path), "there is no directory '", path.string(),
+  KRAIT_CHECK(MissingInput, directory_exists(path), "there is no directory '", path.string(),
               "'; give a run directory or a checkpoint in it.");
-  if (fs::exists(path / "manifest.json")) {
+  if (path_exists(path / "manifest.json")) {
     const std::vector<std::string> problems = verify_checkpoint(path);
     KRAIT_CHECK(BadData, problems.empty(), problems.front());
     return path;
@@ -327,7 +333,7 @@ CheckpointState read_checkpoint_state(const fs::path& checkpoint) {
   s.data_identity = member<std::string>(value, "data_identity", file);
   s.tokenizer_identity = member<std::string>(value, "tokenizer_identity", file);
   s.vocab_size = member<std::int64_t>(value, "vocab_size", file);
-  if (fs::exists(checkpoint / kTokenizerFile)) {
+  if (path_exists(checkpoint / kTokenizerFile)) {
     s.tokenizer_definition = read_file(checkpoint / kTokenizerFile, kMaxTokenizerBytes);
   }
   s.config_yaml = read_file(checkpoint / "config.yaml", kMaxJsonBytes);
@@ -339,7 +345,7 @@ void read_checkpoint_parameters(const fs::path& checkpoint, CheckpointWeights we
   const bool averaged = weights == CheckpointWeights::Averaged;
   const fs::path file = checkpoint / (averaged ? "ema.h5" : "model.h5");
   KRAIT_CHECK(
-      MissingInput, !averaged || fs::exists(file), "'", checkpoint.string(),
+      MissingInput, !averaged || path_exists(file), "'", checkpoint.string(),
       "' holds no averaged weights; train with train.ema_decay > 0 or take the trained ones.");
   read_tensors(Hdf5File::open(file), "", tensors);
 }

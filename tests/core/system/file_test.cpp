@@ -76,6 +76,53 @@ TEST_F(FileTest, AFileNameWithoutADirectoryIsInTheCurrentOne) {
   fs::current_path(before);
 }
 
+TEST_F(FileTest, SaysWhatIsAtAPath) {
+  write_file_atomic(directory_ / "file", "text");
+  fs::create_symlink("absent", directory_ / "dangling");
+  fs::create_directory_symlink(".", directory_ / "link");
+  EXPECT_TRUE(path_exists(directory_));
+  EXPECT_TRUE(path_exists(directory_ / "file"));
+  EXPECT_TRUE(directory_exists(directory_ / "link"));
+  EXPECT_FALSE(directory_exists(directory_ / "file"));
+  for (const char* nothing : {"absent", "absent/file", "file/below", "dangling"}) {
+    EXPECT_FALSE(path_exists(directory_ / nothing)) << nothing;
+    EXPECT_FALSE(directory_exists(directory_ / nothing)) << nothing;
+  }
+}
+
+TEST_F(FileTest, APathThatCannotBeFollowedIsAnIoErrorWithAdvice) {
+  fs::create_symlink("loop", directory_ / "loop");
+  const std::string long_name(300, 'x');
+  for (const auto& [path, advice] : {std::pair{directory_ / "loop" / "file", "symbolic links"},
+                                     std::pair{directory_ / long_name, "shorter"}}) {
+    for (const Error& error :
+         {error_of([&] { path_exists(path); }), error_of([&] { directory_exists(path); })}) {
+      EXPECT_EQ(error.kind(), ErrorKind::Io);
+      expect_mentions(error, {"cannot inspect '" + path.string() + "'", advice});
+    }
+  }
+}
+
+TEST_F(FileTest, WhatTheStandardThrowsBecomesAnErrorWithPathsAndAdvice) {
+  const auto error_of_standard = [](auto&& body) {
+    try {
+      body();
+    } catch (const fs::filesystem_error& error) {
+      return io_error(error);
+    }
+    return Error(ErrorKind::Contract, "nothing was thrown");
+  };
+  const fs::path from = directory_ / "absent", to = directory_ / "to";
+  const Error missing = error_of_standard([&] { fs::rename(from, to); });
+  EXPECT_EQ(missing.kind(), ErrorKind::MissingInput);
+  expect_mentions(missing, {"cannot use '" + from.string() + "' with '" + to.string() + "'",
+                            "No such file or directory", "check the path"});
+  const Error full =
+      io_error(fs::filesystem_error("x", std::make_error_code(std::errc::no_space_on_device)));
+  EXPECT_EQ(full.kind(), ErrorKind::Io);
+  expect_mentions(full, {"the current directory", "free space"});
+}
+
 TEST_F(FileTest, AMissingFileIsMissingInputAndNamed) {
   const fs::path path = directory_ / "absent";
   for (const auto& read : std::vector<std::function<void()>>{

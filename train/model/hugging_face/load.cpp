@@ -94,11 +94,11 @@ class Weights {
 };
 
 void require_files(const fs::path& directory) {
-  KRAIT_CHECK(MissingInput, fs::exists(directory / "config.json"), "there is no config.json in ",
+  KRAIT_CHECK(MissingInput, path_exists(directory / "config.json"), "there is no config.json in ",
               shown(directory), "; it says what model the weights beside it are.");
   if (has_safetensors(directory)) return;
   for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"}) {
-    KRAIT_CHECK(MissingInput, !fs::exists(directory / name), shown(directory), " holds ", name,
+    KRAIT_CHECK(MissingInput, !path_exists(directory / name), shown(directory), " holds ", name,
                 ", a pickle, which can run code when it is read: Krait does not. Convert it, for "
                 "example in Python with safetensors.torch.save_file(torch.load('pytorch_model.bin',"
                 " weights_only=True), 'model.safetensors').");
@@ -138,7 +138,7 @@ std::unique_ptr<Tokenizer> find_tokenizer(const fs::path& directory,
                                           const LoadModelOptions& options) {
   if (!options.tokenizer.empty()) return make_tokenizer(options.tokenizer.string());
   const fs::path file = directory / "tokenizer.json";
-  if (fs::exists(file)) return load_hugging_face_tokenizer(file);
+  if (path_exists(file)) return load_hugging_face_tokenizer(file);
   KRAIT_CHECK(MissingInput, !options.needs_tokenizer, "there is no tokenizer.json in ",
               shown(directory), "; put that of the model there, or give it with --tokenizer.");
   return nullptr;
@@ -147,8 +147,8 @@ std::unique_ptr<Tokenizer> find_tokenizer(const fs::path& directory,
 }  // namespace
 
 bool is_hugging_face_directory(const fs::path& path) {
-  if (!fs::is_directory(path) || fs::exists(path / "manifest.json")) return false;
-  return fs::exists(path / "config.json") || has_safetensors(path);
+  if (!directory_exists(path) || path_exists(path / "manifest.json")) return false;
+  return path_exists(path / "config.json") || has_safetensors(path);
 }
 
 HuggingFaceConfig read_hugging_face_config(const fs::path& directory) {
