@@ -31,8 +31,9 @@ void copy(const Copy& args, const ExecutionContext& ctx) {
 
 void fill(const Fill& args, const ExecutionContext& ctx) {
   KRAIT_REQUIRE(args.y.defined(), "[fill] y must be given.");
-  KRAIT_REQUIRE(is_float(args.y.dtype()) || args.y.dtype() == DType::I32,
-                "[fill] dtype must be f32, f64, bf16 or i32, got ", args.y.dtype(), ".");
+  KRAIT_REQUIRE(
+      is_float(args.y.dtype()) || args.y.dtype() == DType::I32 || args.y.dtype() == DType::I64,
+      "[fill] dtype must be f32, f64, bf16, i32 or i64, got ", args.y.dtype(), ".");
   KRAIT_DISPATCH(args.y.device(), fill, args, ctx);
 }
 

@@ -17,7 +17,8 @@ struct Copy {
 };
 void copy(const Copy& args, const ExecutionContext& ctx);
 
-/// Sets every element of y (any strides, f32, f64 (CPU only), bf16 or i32) to `value`.
+/// Sets every element of y (any strides, f32, f64 (CPU only), bf16, i32 or i64) to `value`, which
+/// an integer type must be able to hold.
 struct Fill {
   Tensor y;  // out
   double value = 0;

@@ -1,63 +1,48 @@
 #include "train/trainer.h"
 
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <deque>
-#include <limits>
 #include <memory>
 #include <optional>
-#include <span>
 
 #include <fmt/format.h>
 
-#include "autograd/engine.h"
-#include "autograd/operations/reduce.h"
 #include "core/memory/allocator.h"
 #include "core/stream/profile.h"
 #include "core/system/parallel.h"
-#include "core/tensor/readback.h"
 #include "data/loader/loader.h"
-#include "data/loader/token_windows.h"
-#include "data/token_set/token_set.h"
-#include "kernels/copy.h"
-#include "kernels/reduce.h"
-#include "layers/models/language_model.h"
-#include "train/evaluate/perplexity.h"
-#include "train/generate/generate.h"
-#include "train/model/initial_weights.h"
-#include "train/model/model_config.h"
+#include "train/parallel/communicator.h"
 #include "train/record/json_lines.h"
 #include "train/run/checkpoint.h"
 #include "train/run/run_directory.h"
 #include "train/run/same_run.h"
 #include "train/run/stop.h"
-#include "train/step/optimizer.h"
-#include "train/step/parameter_arena.h"
 #include "train/step/schedule.h"
-#include "train/task/token_data.h"
+#include "train/step/training_step.h"
+#include "train/task/make_task.h"
 
 namespace krait {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-DocumentBoundary boundary_of(const Config& c) {
-  return c.data.reset_at_documents ? DocumentBoundary::Reset : DocumentBoundary::Continue;
+StepOptions step_options(const Config& c) {
+  return {.micro_batches = c.train.accumulation,
+          .seed = static_cast<std::uint64_t>(c.run.seed),
+          .optimizer = c.optimizer,
+          .average_decay = c.train.ema_decay};
 }
 
-/// What one optimizer step did.
-struct Step {
-  std::int64_t number = 0;  // from 1
-  double loss = 0, grad_norm = 0, lr = 0, seconds = 0;
-  std::int64_t targets = 0;
-  std::uint64_t samples = 0;  // drawn from the loader up to its end
-  Clock::time_point begun;
-};
+LoaderOptions loader_options(const Config& c) {
+  return {.batch_size = c.train.batch_size / c.train.accumulation,
+          .seed = static_cast<std::uint64_t>(c.run.seed),
+          .prefetch = static_cast<int>(c.data.prefetch)};
+}
 
-/// Steps that a device may work on while the host prepares the next one. On the CPU none: there
-/// the host is the device.
-constexpr std::size_t kStepsAhead = 1;
+/// An evaluation of one checkpoint.
+struct Evaluated {
+  std::vector<Evaluation> evaluations;  // one for each evaluator; empty: none was due
+  bool best = false;                    // the decisive figure is the best so far
+};
 
 class Trainer {
  public:
@@ -65,84 +50,48 @@ class Trainer {
   TrainResult run();
 
  private:
-  void start_from_initial_weights();
-  void resume();
   void begin();
+  void resume();
+  void continue_from(const CheckpointInfo& checkpoint);
+  void keep_best_of_same_data(const Config& before);
   void start_step(std::int64_t number);
-  void compute_gradients(Step& step);
-  Tensor accumulate(const Batch& batch, std::uint64_t pass);
-  void finish_step();
-  void finish_steps(std::size_t left);  // but for so many
-  [[noreturn]] void report_non_finite(const Step& step);
+  std::vector<Batch> next_batches();
+  Evaluated finish_step();
+  Evaluated finish_steps_until(std::size_t left);
+  [[noreturn]] void report_non_finite(const StepFigures& step);
   bool evaluation_due(std::int64_t step) const;
   bool checkpoint_due(std::int64_t step) const;
-  void evaluate();
-  void write_sample();
-  void record(const Step& result);
+  Evaluated evaluate();
+  void record(const StepFigures& step, const Evaluated& evaluated);
   void save();
-  CheckpointTensors tensors() const;
+  CheckpointTensors tensors();
   void say(const std::string& line);
 
   Config config_;
   TrainOptions options_;
   ExecutionContext context_;
+  std::unique_ptr<Task> task_;  // before the directory: a run whose data are missing leaves nothing
   RunDirectory directory_;
-  TrainingData training_data_;
-  std::shared_ptr<const TokenSet> valid_set_;
-  std::unique_ptr<Tokenizer> tokenizer_;
-  MambaLM model_;
-  ParameterArena arena_;
-  Optimizer optimizer_;
+  std::unique_ptr<Communicator> communicator_ = make_single_communicator();
+  TrainingStep step_;
   LearningRate learning_rate_;
-  std::optional<ParameterAverage> average_;
   Loader loader_;
-  Tensor loss_weight_;  // (1) on the device: 1 / the targets of the step
-  Tensor figures_;      // on the device: the loss of each micro-batch, then the gradient norm
-  std::array<Readback, kStepsAhead + 1> readbacks_;  // step i has number i mod size
-  std::deque<Step> started_;                         // their figures are on the way
-  TrainingPosition position_;                        // after the last step that is finished
-  Clock::time_point finished_at_;
+  std::deque<std::uint64_t> samples_;  // drawn from the loader up to the end of each started step
+  TrainingPosition position_;          // after the last step that is finished
   std::optional<MetricsLog> metrics_;
   std::optional<Progress> progress_;
-  std::optional<EvaluationResult> evaluation_;  // of the present step
-  bool best_ = false;                           // it was the best so far
   TrainResult result_;
 };
-
-std::shared_ptr<const TokenSet> open_valid_set(const std::string& path, const TokenSetInfo& train) {
-  if (path.empty()) return nullptr;
-  auto set = std::make_shared<const TokenSet>(path);
-  KRAIT_CHECK(BadData, set->info().tokenizer == train.tokenizer, "data.valid '", path,
-              "' was made with the tokenizer ", set->info().tokenizer.name, ", data.train with ",
-              train.tokenizer.name, "; build both with one tokenizer (krait data build).");
-  return set;
-}
 
 Trainer::Trainer(const Config& config, const TrainOptions& options)
     : config_(config),
       options_(options),
       context_(precision_context(resolve_device(config), config.train.precision)),
+      task_(make_task(config)),
       directory_(config.run.directory),
-      training_data_(config.data.train),
-      valid_set_(open_valid_set(config.data.valid, training_data_.info())),
-      tokenizer_(training_data_.make_tokenizer()),
-      model_(model_config(config, training_data_.info().vocab_size)),
-      arena_((model_.initialise(static_cast<std::uint64_t>(config.run.seed)), model_),
-             context_.device),
-      optimizer_(arena_, config.optimizer),
+      step_(task_->objective(), step_options(config), *communicator_, context_.device),
       learning_rate_{config.schedule, config.optimizer.lr, config.train.steps},
-      loader_(training_data_.windows(config.data.sequence_length, boundary_of(config)),
-              {.batch_size = config.train.batch_size / config.train.accumulation,
-               .seed = static_cast<std::uint64_t>(config.run.seed),
-               .prefetch = static_cast<int>(config.data.prefetch)}),
-      loss_weight_(Tensor::zeros({1}, arena_.value().dtype(), context_.device)),
-      figures_(
-          Tensor::zeros({config.train.accumulation + 1}, arena_.value().dtype(), context_.device)),
-      readbacks_{Readback(context_.device, figures_.bytes()),
-                 Readback(context_.device, figures_.bytes())} {
-  static_assert(kStepsAhead == 1, "one Readback each");
-  if (config.train.ema_decay > 0) average_.emplace(arena_, config.train.ema_decay);
-}
+      loader_(task_->training_data(), loader_options(config)) {}
 
 void Trainer::say(const std::string& line) {
   directory_.log(line);
@@ -153,19 +102,48 @@ void Trainer::say(const std::string& line) {
   }
 }
 
-CheckpointTensors Trainer::tensors() const {
-  return {.parameters = arena_.named(arena_.value()),
-          .first_moment = arena_.named(optimizer_.first_moment()),
-          .second_moment = arena_.named(optimizer_.second_moment()),
-          .average = average_ ? arena_.named(average_->average()) : std::vector<NamedTensor>{}};
+CheckpointTensors Trainer::tensors() {
+  const ParameterArena& arena = step_.arena();
+  CheckpointTensors tensors{.parameters = arena.named(arena.value()),
+                            .first_moment = arena.named(step_.optimizer().first_moment()),
+                            .second_moment = arena.named(step_.optimizer().second_moment())};
+  if (step_.average() != nullptr) tensors.average = arena.named(step_.average()->average());
+  return tensors;
 }
 
-void Trainer::start_from_initial_weights() {
-  if (config_.train.initial_weights.empty()) return;
-  read_initial_weights(config_, training_data_.info().tokenizer, arena_.named(arena_.value()));
-  arena_.refresh_compute();
-  if (average_) average_.emplace(arena_, config_.train.ema_decay);
-  say("starts from the weights of " + config_.train.initial_weights);
+/// The best evaluation so far counts only against evaluations of the same kind on the same data.
+void Trainer::keep_best_of_same_data(const Config& before) {
+  if (position_.best_step == 0 || task_->evaluators().empty()) return;
+  const bool same = position_.best_identity.empty()  // a checkpoint of 0.1.0
+                        ? before.data.valid == config_.data.valid &&
+                              before.evaluation.max_tokens == config_.evaluation.max_tokens
+                        : position_.best_identity == task_->evaluators().front()->identity();
+  if (same) return;
+  position_.best_loss = std::numeric_limits<double>::infinity();
+  position_.best_step = 0;
+  position_.best_identity.clear();
+  say("the evaluation changed since the checkpoint: the best one is looked for anew");
+}
+
+void Trainer::continue_from(const CheckpointInfo& checkpoint) {
+  const CheckpointState state = read_checkpoint_state(checkpoint.path);
+  const Config before = parse_config(state.config_yaml, (checkpoint.path / "config.yaml").string());
+  for (const std::string& line : require_same_run(before, config_)) say(line);
+  require_same_data(state, task_->data_identity(), config_);
+  CheckpointTensors wanted = tensors();
+  const bool new_average = step_.average() != nullptr && !has_averaged_weights(checkpoint.path);
+  if (new_average) wanted.average.clear();
+  read_checkpoint_tensors(checkpoint.path, wanted);
+  step_.arena().refresh_compute();
+  if (new_average) {
+    step_.average()->restart();
+    say("the checkpoint has no averaged weights: the average starts at the trained ones");
+  }
+  position_ = state.position;
+  keep_best_of_same_data(before);
+  loader_.skip_to(position_.samples);
+  result_.checkpoint = checkpoint.path.string();
+  say(fmt::format("resumed from {}", checkpoint.path.string()));
 }
 
 void Trainer::resume() {
@@ -174,21 +152,16 @@ void Trainer::resume() {
   const auto newest = newest_valid_checkpoint(directory_.checkpoints(), &skipped);
   for (const std::string& problem : skipped) say("skipped a damaged checkpoint: " + problem);
   if (newest) {
-    const CheckpointState state = read_checkpoint_state(newest->path);
-    const Config before = parse_config(state.config_yaml, (newest->path / "config.yaml").string());
-    for (const std::string& line : require_same_run(before, config_)) say(line);
-    require_same_data(state, training_data_.identity(), config_);
-    read_checkpoint_tensors(newest->path, tensors());
-    arena_.refresh_compute();
-    position_ = state.position;
-    loader_.skip_to(position_.samples);
-    result_.checkpoint = newest->path.string();
-    say(fmt::format("resumed from {}", newest->path.string()));
+    continue_from(*newest);
   } else {
     KRAIT_CHECK(BadData, skipped.empty(), "no checkpoint in '", directory_.checkpoints().string(),
                 "' is intact, so the run cannot go on: ", skipped.front(),
                 "; to start over, remove the run directory.");
-    start_from_initial_weights();
+    if (task_->read_initial_weights(step_.arena().named(step_.arena().value()))) {
+      step_.arena().refresh_compute();
+      if (step_.average() != nullptr) step_.average()->restart();
+      say("starts from the weights of " + config_.train.initial_weights);
+    }
   }
   truncate_metrics_after(directory_.metrics(), position_.step);
 }
@@ -196,146 +169,83 @@ void Trainer::resume() {
 void Trainer::begin() {
   if (config_.run.threads > 0) set_thread_count(static_cast<int>(config_.run.threads));
   set_profile_ranges(config_.run.profile_ranges);
-  if (config_.data.verify) {
-    training_data_.verify();
-    if (valid_set_) valid_set_->verify();
-  }
+  if (config_.data.verify) task_->verify_data();
   resume();
   write_file_atomic(directory_.config(), dump_yaml(config_));
   metrics_.emplace(directory_.metrics());
+  const std::int64_t length = task_->sample_length();
   say(fmt::format(
-      "{}: {} parameters, {} tokens of training data, {} steps of {} x {} tokens in {} on {},"
+      "{}: {} parameters, {} of training data, {} steps of {} x {} tokens in {} on {},"
       " {} CPU threads",
-      config_.run.directory, format_count(static_cast<double>(model_.parameter_count())),
-      format_count(static_cast<double>(training_data_.n_tokens())), config_.train.steps,
-      config_.train.batch_size, config_.data.sequence_length, name_of(config_.train.precision),
-      describe_device(context_.device), thread_count()));
-  for (const std::string& line : training_data_.description()) say(line);
-  progress_.emplace(ProgressOptions{.label = "train",
-                                    .total = config_.train.steps,
-                                    .first = position_.step,
-                                    .work = "tokens",
-                                    .work_per_item = static_cast<double>(
-                                        config_.train.batch_size * config_.data.sequence_length)},
-                    options_.output);
+      config_.run.directory,
+      format_count(static_cast<double>(task_->objective().module().parameter_count())),
+      task_->data_size(), config_.train.steps, config_.train.batch_size, length,
+      name_of(config_.train.precision), describe_device(context_.device), thread_count()));
+  for (const std::string& line : task_->description()) say(line);
+  progress_.emplace(
+      ProgressOptions{.label = "train",
+                      .total = config_.train.steps,
+                      .first = position_.step,
+                      .work = "tokens",
+                      .work_per_item = static_cast<double>(config_.train.batch_size * length)},
+      options_.output);
 }
 
-/// Adds the gradients of one micro-batch, times loss_weight_, and returns the sum of its losses
-/// (1).
-Tensor Trainer::accumulate(const Batch& batch, std::uint64_t pass) {
-  const TrainingScope scope(static_cast<std::uint64_t>(config_.run.seed), pass);
-  const Config::Train& t = config_.train;
-  const Device device = context_.device;
-  Variable total;
-  {
-    const ProfileRange range("forward");
-    const MambaHidden out = model_.forward(
-        batch.inputs.to(device), {.sequence_ids = batch.sequence_ids.to(device),
-                                  .recompute = t.recompute == Config::Train::Recompute::Blocks});
-    total = sum(model_.losses(out.hidden, batch.targets.to(device),
-                              {.label_smoothing = t.label_smoothing, .z_loss = t.z_loss}));
-  }
-  const ProfileRange range("backward");
-  backward(total, loss_weight_);
-  return total.value();
-}
-
-/// The gradients of the samples that follow, and figures_ of them.
-void Trainer::compute_gradients(Step& step) {
-  std::vector<Batch> batches;  // all of them first: their weights depend on the sum of targets
-  for (std::int64_t i = 0; i < config_.train.accumulation; ++i) {
-    batches.push_back(loader_.next());
-    step.targets += batches.back().n_targets;
-  }
-  step.samples = loader_.samples_seen();
-  arena_.zero_grad();
-  // The mean over the targets of the whole step: micro-batches weigh by their tokens.
-  const auto targets = static_cast<double>(std::max<std::int64_t>(step.targets, 1));
-  fill({.y = loss_weight_, .value = 1 / targets}, context_);
-  auto pass = static_cast<std::uint64_t>((step.number - 1) * config_.train.accumulation);
-  const auto keep = [&](std::int64_t i, const Tensor& figure) {
-    copy({.x = figure, .y = figures_.slice(0, i, i + 1)}, context_);
-  };
-  std::int64_t i = 0;
-  for (const Batch& batch : batches) {
-    const Tensor loss = accumulate(batch, pass++);
-    keep(i++, loss);
-    optimizer_.require_finite(loss);
-  }
-  keep(i, optimizer_.gradient_norm());
+std::vector<Batch> Trainer::next_batches() {
+  std::vector<Batch> batches;
+  for (std::int64_t i = 0; i < config_.train.accumulation; ++i) batches.push_back(loader_.next());
+  return batches;
 }
 
 /// Submits a whole step: on a GPU nothing here waits for the device.
 void Trainer::start_step(std::int64_t number) {
-  const ProfileRange range("step");
-  Step step{.number = number, .lr = learning_rate_(number), .begun = Clock::now()};
-  compute_gradients(step);
-  {
-    const ProfileRange update("optimizer");
-    optimizer_.update(number, step.lr);
-    if (average_) average_->update();
-  }
-  readbacks_.at(static_cast<std::size_t>(number) % readbacks_.size()).start(figures_);
-  started_.push_back(step);
+  std::vector<Batch> batches = next_batches();
+  samples_.push_back(loader_.samples_seen());
+  step_.start(number, learning_rate_(number), std::move(batches));
 }
 
 /// Waits for the figures of the oldest step under way and moves the run's position past it.
-void Trainer::finish_step() {
-  Step step = started_.front();
-  const Tensor figures =
-      readbacks_.at(static_cast<std::size_t>(step.number) % readbacks_.size()).wait();
-  started_.pop_front();
-  const std::int64_t micro_batches = config_.train.accumulation;
-  for (std::int64_t i = 0; i < micro_batches; ++i) {
-    step.loss += figures.slice(0, i, i + 1).item();
-  }
-  step.loss /= static_cast<double>(std::max<std::int64_t>(step.targets, 1));
-  step.grad_norm = figures.slice(0, micro_batches, micro_batches + 1).item();
-  if (!std::isfinite(step.loss) || !std::isfinite(step.grad_norm)) report_non_finite(step);
-
-  const Clock::time_point now = Clock::now();
-  step.seconds = std::chrono::duration<double>(now - std::max(step.begun, finished_at_)).count();
-  finished_at_ = now;
+Evaluated Trainer::finish_step() {
+  const StepFigures step = step_.finish_oldest();
+  if (!step.are_finite()) report_non_finite(step);
   position_.step = step.number;
-  position_.samples = step.samples;
+  position_.samples = samples_.front();
   position_.tokens += static_cast<std::uint64_t>(step.targets);
-  evaluate();
-  record(step);
+  samples_.pop_front();
+  const Evaluated evaluated = evaluate();
+  record(step, evaluated);
   progress_->update(position_.step, fmt::format("loss {:.4f}", step.loss));
+  return evaluated;
 }
 
-void Trainer::finish_steps(std::size_t left) {
-  while (started_.size() > left) finish_step();
+/// Waits until at most `left` steps are under way; gives what became of the last one finished.
+Evaluated Trainer::finish_steps_until(std::size_t left) {
+  Evaluated last;
+  while (step_.under_way() > left) last = finish_step();
+  return last;
 }
 
 /// The optimizer has changed nothing since that step, so its gradients can be computed again and
 /// looked at; what the device has done since then does not matter.
-void Trainer::report_non_finite(const Step& step) {
+void Trainer::report_non_finite(const StepFigures& step) {
+  const std::uint64_t last_sample = samples_.front() - 1;
+  while (step_.under_way() > 0) step_.finish_oldest();
   loader_.skip_to(position_.samples);
-  Step again{.number = step.number};
-  compute_gradients(again);
-  std::string first = "none";
-  for (const NamedTensor& g : arena_.named(arena_.grad())) {
-    const Tensor norm = Tensor::empty({1}, g.tensor.dtype(), context_.device);
-    l2_norm({.x = g.tensor, .norm = norm}, context_);
-    if (!std::isfinite(norm.item())) {
-      first = g.name;
-      break;
-    }
-  }
+  const std::string parameter = step_.first_non_finite_gradient(step.number, next_batches());
   throw Error(
       ErrorKind::NonFinite,
       fmt::format(
           "step {}: loss {}, gradient norm {} (first non-finite gradient: {}; samples {} to "
           "{}). The weights were not changed; the newest checkpoint is {}. Lower "
           "optimizer.lr, or lengthen schedule.warmup_steps, and start again.",
-          step.number, step.loss, step.grad_norm, first, position_.samples, step.samples - 1,
+          step.number, step.loss, step.gradient_norm, parameter, position_.samples, last_sample,
           result_.checkpoint.empty() ? "none" : result_.checkpoint));
 }
 
 bool Trainer::evaluation_due(std::int64_t step) const {
   const std::int64_t every = config_.evaluation.every;
-  return valid_set_ && every > 0 && (step % every == 0 || step == config_.train.steps);
+  return !task_->evaluators().empty() && every > 0 &&
+         (step % every == 0 || step == config_.train.steps);
 }
 
 bool Trainer::checkpoint_due(std::int64_t step) const {
@@ -343,62 +253,54 @@ bool Trainer::checkpoint_due(std::int64_t step) const {
   return step == config_.train.steps || (every > 0 && step % every == 0);
 }
 
-void Trainer::evaluate() {
-  evaluation_.reset();
-  best_ = false;
-  const Config::Evaluation& e = config_.evaluation;
-  if (!evaluation_due(position_.step)) return;
+Evaluated Trainer::evaluate() {
+  Evaluated evaluated;
+  if (!evaluation_due(position_.step)) return evaluated;
   const ProfileRange range("evaluation");
-  evaluation_ = evaluate_blocks(model_, *valid_set_,
-                                {.length = config_.data.sequence_length,
-                                 .reset_at_documents = config_.data.reset_at_documents,
-                                 .max_tokens = static_cast<std::uint64_t>(e.max_tokens),
-                                 .rows = config_.train.batch_size / config_.train.accumulation});
-  say(fmt::format("step {}: evaluation loss {:.4f} over {} tokens", position_.step,
-                  evaluation_->loss, evaluation_->n_tokens));
-  write_sample();
-  best_ = evaluation_->loss < position_.best_loss;
-  if (!best_) return;
-  position_.best_loss = evaluation_->loss;
+  for (const auto& evaluator : task_->evaluators()) {
+    const Evaluation& e = evaluated.evaluations.emplace_back(evaluator->evaluate());
+    say(fmt::format("step {}: evaluation {} {:.4f} over {} {}", position_.step,
+                    e.figures.front().name, e.figures.front().value, e.count, evaluator->unit()));
+  }
+  if (const auto sample = task_->sample()) {
+    write_file_atomic(directory_.sample(position_.step), *sample + "\n");
+  }
+  const Evaluator& decisive = *task_->evaluators().front();
+  const double loss = decisive.decisive(evaluated.evaluations.front());
+  result_.evaluation_loss = loss;
+  evaluated.best = loss < position_.best_loss;
+  if (!evaluated.best) return evaluated;
+  position_.best_loss = loss;
   position_.best_step = position_.step;
+  position_.best_identity = decisive.identity();
+  return evaluated;
 }
 
-void Trainer::write_sample() {
-  const Config::Evaluation& e = config_.evaluation;
-  if (e.sample_tokens == 0) return;
-  const std::vector<GeneratedText> out = generate(
-      model_, *tokenizer_, std::vector{e.sample_prompt},
-      {.max_tokens = e.sample_tokens, .seed = static_cast<std::uint64_t>(config_.run.seed)});
-  write_file_atomic(directory_.sample(position_.step), e.sample_prompt + out[0].text + "\n");
-}
-
-void Trainer::record(const Step& r) {
+void Trainer::record(const StepFigures& r, const Evaluated& evaluated) {
   result_.loss = r.loss;
   const bool last = position_.step == config_.train.steps;
-  if (!evaluation_ && !last && position_.step % config_.train.log_every != 0) return;
+  const bool wanted = position_.step % config_.train.log_every == 0;
+  if (evaluated.evaluations.empty() && !last && !wanted) return;
   MetricsRecord line(position_.step);
   line.add("tokens", static_cast<std::int64_t>(position_.tokens))
       .add("loss", r.loss)
-      .add("grad_norm", r.grad_norm)
-      .add("lr", r.lr)
+      .add("grad_norm", r.gradient_norm)
+      .add("lr", r.learning_rate)
       .add("tokens_per_second", static_cast<double>(r.targets) / r.seconds);
-  if (evaluation_) {
-    result_.evaluation_loss = evaluation_->loss;
-    line.add("eval_loss", evaluation_->loss)
-        .add("eval_perplexity", std::exp(evaluation_->loss))
-        .add("eval_tokens", static_cast<std::int64_t>(evaluation_->n_tokens));
+  for (std::size_t i = 0; i < evaluated.evaluations.size(); ++i) {
+    const Evaluation& e = evaluated.evaluations[i];
+    for (const Figure& figure : e.figures) line.add("eval_" + figure.name, figure.value);
+    line.add("eval_" + task_->evaluators()[i]->unit(), static_cast<std::int64_t>(e.count));
   }
   metrics_->write(line);
 }
 
 void Trainer::save() {
   metrics_->sync();
-  const CheckpointState state{.position = position_,
-                              .config_yaml = dump_yaml(config_),
-                              .data_identity = training_data_.identity(),
-                              .tokenizer_identity = tokenizer_->identity().json(),
-                              .tokenizer_definition = std::string(tokenizer_->definition()),
-                              .vocab_size = training_data_.info().vocab_size};
+  CheckpointState state{.position = position_,
+                        .config_yaml = dump_yaml(config_),
+                        .data_identity = task_->data_identity()};
+  task_->describe(state);
   const auto path = save_checkpoint(directory_.checkpoints(), state, tensors());
   prune_checkpoints(directory_.checkpoints(), config_.checkpoint.keep_last,
                     config_.checkpoint.keep_best ? position_.best_step : 0);
@@ -411,20 +313,22 @@ TrainResult Trainer::run() {
   begin();
   const auto should_stop =
       options_.should_stop ? options_.should_stop : [](std::int64_t) { return stop_requested(); };
+  // The host is one step ahead of a GPU. On the CPU the host is the device.
+  const std::size_t ahead = context_.device.is_cuda() ? TrainingStep::kMostUnderWay - 1 : 0;
   bool stop = false;
   for (std::int64_t step = position_.step + 1; step <= config_.train.steps && !stop; ++step) {
     start_step(step);
-    // What needs the model as it is after this step waits for it.
+    // Saving and evaluating need the model as it is after this step.
     const bool saving = checkpoint_due(step), waiting = saving || evaluation_due(step);
-    finish_steps(context_.device.is_cuda() && !waiting ? kStepsAhead : 0);
-    stop = should_stop(step);
-    if (stop) finish_steps(0);
-    if (stop || saving || (waiting && best_ && config_.checkpoint.keep_best)) save();
+    const Evaluated evaluated = finish_steps_until(waiting ? 0 : ahead);
+    stop = communicator_->any(should_stop(step));
+    if (stop) finish_steps_until(0);
+    if (stop || saving || (evaluated.best && config_.checkpoint.keep_best)) save();
   }
   progress_->finish();
   result_.step = position_.step;
   result_.finished = position_.step == config_.train.steps;
-  result_.parameter_hash = tensor_hash(arena_.named(arena_.value()));
+  result_.parameter_hash = tensor_hash(step_.arena().named(step_.arena().value()));
   directory_.log(fmt::format(
       "{} at step {}, peak memory {} MiB, parameters {}", result_.finished ? "finished" : "stopped",
       result_.step, allocator(context_.device).statistics().peak >> 20, result_.parameter_hash));

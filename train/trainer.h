@@ -17,9 +17,10 @@ struct TrainOptions {
 };
 
 struct TrainResult {
-  std::int64_t step = 0;                                              // optimizer steps done in all
-  bool finished = false;                                              // false: stopped on request
-  double loss = 0;                                                    // of the last step
+  std::int64_t step = 0;  // optimizer steps done in all
+  bool finished = false;  // false: stopped on request
+  /// Of the last step that this process did; NaN when it did none, as in a run that was finished.
+  double loss = std::numeric_limits<double>::quiet_NaN();
   double evaluation_loss = std::numeric_limits<double>::quiet_NaN();  // last one, if any
   std::string checkpoint;                                             // path of the newest
   std::string parameter_hash;  // tensor_hash of the parameters

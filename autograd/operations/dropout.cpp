@@ -27,13 +27,15 @@ class DropoutNode final : public Node {
 
 }  // namespace
 
-Variable dropout(const Variable& v, double p, const RandomStream& random, std::uint64_t offset) {
+Variable dropout(const Variable& v, double p, const RandomStream& random, std::uint64_t offset,
+                 const Tensor& pass) {
   const Tensor x = dense(v.value());
   const DropoutForward args{.x = x,
                             .y = Tensor::empty(x.shape(), x.dtype(), x.device()),
                             .p = p,
                             .random = random,
-                            .offset = offset};
+                            .offset = offset,
+                            .pass = pass};
   dropout(args, current_context());
   return record(args.y, {v}, [&](std::vector<Variable> inputs) {
     return std::make_shared<DropoutNode>(std::move(inputs), args);

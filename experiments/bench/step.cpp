@@ -9,15 +9,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include "autograd/engine.h"
-#include "autograd/operations/reduce.h"
 #include "core/memory/allocator.h"
 #include "core/random.h"
 #include "core/stream/stream.h"
 #include "core/system/parallel.h"
-#include "layers/models/language_model.h"
-#include "train/step/optimizer.h"
-#include "train/step/parameter_arena.h"
+#include "train/parallel/communicator.h"
+#include "train/step/training_step.h"
+#include "train/task/language_model_objective.h"
 
 namespace krait {
 namespace {
@@ -65,39 +63,56 @@ struct StepMarks {
   std::optional<Mark> forward, backward, update;
 };
 
+/// Steps of training on one batch of random tokens.
 class Bench {
  public:
   Bench(const StepBenchmark& o, const MambaConfig& model, Device device)
-      : options_(o),
-        device_(device),
-        model_(model),
-        arena_((model_.initialise(1), model_), device),
-        optimizer_(arena_, {.lr = 1e-3}),
-        inputs_(random_ids(o, 1).to(device)),
-        targets_(random_ids(o, 2).to(device)) {}
-
-  std::unique_ptr<StepMarks> step() {
-    auto marks = std::make_unique<StepMarks>(device_);
-    arena_.zero_grad();
-    const Variable loss = mean(
-        model_.losses(model_.forward(inputs_, {.recompute = options_.recompute}).hidden, targets_));
-    marks->forward.emplace(device_);
-    backward(loss);
-    marks->backward.emplace(device_);
-    optimizer_.gradient_norm();
-    optimizer_.update(++count_, 1e-3);
-    marks->update.emplace(device_);
-    return marks;
+      : device_(device),
+        objective_(model, {.recompute = o.recompute}),
+        communicator_(make_single_communicator()) {
+    objective_.module().initialise(1);
+    step_.emplace(objective_,
+                  StepOptions{.optimizer = {.lr = kLearningRate},
+                              .on_moment = [this](StepMoment moment) { mark(moment); }},
+                  *communicator_, device);
+    batch_ = {.inputs = random_ids(o, 1).to(device),
+              .targets = random_ids(o, 2).to(device),
+              .n_targets = o.batch * o.length};
   }
-  std::int64_t parameters() const { return model_.parameter_count(); }
+
+  /// Submits a step; its marks lie in the stream.
+  std::unique_ptr<StepMarks> step() {
+    if (step_->under_way() == TrainingStep::kMostUnderWay) step_->finish_oldest();
+    step_->start(++count_, kLearningRate, {batch_});
+    return std::move(marks_);
+  }
+  std::int64_t parameters() const { return objective_.module().parameter_count(); }
 
  private:
-  StepBenchmark options_;
+  static constexpr double kLearningRate = 1e-3;
+
+  void mark(StepMoment moment) {
+    switch (moment) {
+      case StepMoment::Begun:
+        marks_ = std::make_unique<StepMarks>(device_);
+        return;
+      case StepMoment::Forward:
+        marks_->forward.emplace(device_);
+        return;
+      case StepMoment::Backward:
+        marks_->backward.emplace(device_);
+        return;
+      case StepMoment::Updated:
+        marks_->update.emplace(device_);
+    }
+  }
+
   Device device_;
-  MambaLM model_;
-  ParameterArena arena_;
-  Optimizer optimizer_;
-  Tensor inputs_, targets_;
+  LanguageModelObjective objective_;
+  std::unique_ptr<Communicator> communicator_;
+  std::unique_ptr<StepMarks> marks_;  // of the step that is being submitted
+  std::optional<TrainingStep> step_;
+  Batch batch_;
   std::int64_t count_ = 0;
 };
 

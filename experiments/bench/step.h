@@ -21,7 +21,7 @@ struct StepBenchmark {
   double seconds = 10;  // measured at least this long, and at least five steps
 };
 
-/// Random tokens through forward, backward, clipping and AdamW, the steps of `krait train` without
+/// The optimizer steps of `krait train` (train/step/training_step.h) on random tokens, without
 /// reading data. Gives the configuration, the median, fastest and slowest step in milliseconds, the
 /// medians of its parts, tokens per second (median), the peak of allocated memory in bytes, and
 /// allocations that reached the system (the driver) after the first step. On a GPU the times are

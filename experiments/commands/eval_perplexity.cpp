@@ -15,7 +15,7 @@
 #include "core/system/file.h"
 #include "experiments/commands/eval.h"
 #include "train/evaluate/evaluation_text.h"
-#include "train/evaluate/perplexity.h"
+#include "train/evaluate/perplexity_evaluator.h"
 #include "train/report/context_plot.h"
 
 namespace krait {
@@ -231,9 +231,9 @@ void run_perplexity(PerplexityCommand& o) {
   const PerplexityOptions options = perplexity_options(o, loaded);
   const auto subject = read_subject(o, loaded);
   EvalProgress progress("tokens");
-  const PerplexityScore score =
-      score_corpus(*loaded.model, subject->corpus, options,
-                   [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); });
+  const PerplexityEvaluator evaluator(*loaded.model, subject->corpus, options, subject->sha256);
+  const PerplexityScore score = evaluator.score(
+      [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); });
   progress.finish();
   const nlohmann::ordered_json report = report_json(o, options, loaded, *subject, score);
   print_report(report);

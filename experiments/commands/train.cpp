@@ -30,9 +30,10 @@ void run_training(const TrainCommand& command) {
   const TrainResult result = train(config);
   nlohmann::ordered_json report{{"step", result.step},
                                 {"finished", result.finished},
-                                {"loss", result.loss},
+                                {"loss", nullptr},
                                 {"checkpoint", result.checkpoint},
                                 {"parameter_hash", result.parameter_hash}};
+  if (!std::isnan(result.loss)) report["loss"] = result.loss;
   if (!std::isnan(result.evaluation_loss)) report["evaluation_loss"] = result.evaluation_loss;
   write_json(command.json, report);
   KRAIT_CHECK(Stopped, result.finished, "stopped after step ", result.step, " of ",

@@ -12,10 +12,11 @@ constexpr std::int64_t kGrain = 1 << 14;  // elements; a multiple of kBlock
 constexpr std::int64_t kBlock = 256;      // elements whose random words are made together
 
 template <class T>
-void dropout_block(const DropoutForward& args, std::int64_t begin, std::int64_t end) {
+void dropout_block(const DropoutForward& args, std::uint64_t start, std::int64_t begin,
+                   std::int64_t end) {
   std::uint32_t words[kBlock];
   for (std::int64_t i = begin; i < end; i += 4) {
-    const Philox4 w = args.random.bits(args.offset + static_cast<std::uint64_t>(i) / 4);
+    const Philox4 w = args.random.bits(start + static_cast<std::uint64_t>(i) / 4);
     std::copy(w.begin(), w.end(), words + (i - begin));
   }
   // word * 2^-32 >= p, in integers
@@ -33,10 +34,14 @@ void dropout_block(const DropoutForward& args, std::int64_t begin, std::int64_t 
 }  // namespace
 
 void dropout(const DropoutForward& args, const ExecutionContext&) {
+  std::uint64_t start = args.offset;
+  if (args.pass.defined()) {
+    start += static_cast<std::uint64_t>(*args.pass.data<std::int64_t>()) << kDropoutPassBits;
+  }
   visit_float(args.x.dtype(), "dropout", [&](auto zero) {
     parallel_for(args.x.numel(), kGrain, [&](auto begin, auto end) {
       for (std::int64_t i = begin; i < end; i += kBlock) {
-        dropout_block<decltype(zero)>(args, i, std::min<std::int64_t>(end, i + kBlock));
+        dropout_block<decltype(zero)>(args, start, i, std::min<std::int64_t>(end, i + kBlock));
       }
     });
   });

@@ -167,7 +167,8 @@ void copy(const Copy& c, const ExecutionContext& ctx) {
 
 void fill(const Fill& f, const ExecutionContext& ctx) {
   const Tensor& y = f.y;
-  KRAIT_REQUIRE(y.dtype() != DType::F64, "[fill] on CUDA dtype must be f32, bf16 or i32, got f64.");
+  KRAIT_REQUIRE(y.dtype() != DType::F64,
+                "[fill] on CUDA dtype must be f32, bf16, i32 or i64, got f64.");
   if (y.numel() == 0) return;
   const cudaStream_t stream = cuda::stream_of(ctx);
   const auto value = static_cast<float>(f.value);
@@ -176,6 +177,8 @@ void fill(const Fill& f, const ExecutionContext& ctx) {
       return fill_words(y, BFloat16(value).bits, stream);
     case DType::I32:
       return fill_words(y, static_cast<std::uint32_t>(static_cast<std::int32_t>(f.value)), stream);
+    case DType::I64:
+      return fill_words(y, static_cast<std::uint64_t>(static_cast<std::int64_t>(f.value)), stream);
     default:
       return fill_words(y, std::bit_cast<std::uint32_t>(value), stream);
   }

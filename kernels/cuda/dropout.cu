@@ -26,8 +26,9 @@ struct DropoutPointers {
 struct DropoutMask {
   RandomStream random;
   std::uint64_t offset;
-  std::uint64_t threshold;  // a word below it drops its element
-  float kept;               // 1 - p
+  const std::int64_t* pass;  // may be null
+  std::uint64_t threshold;   // a word below it drops its element
+  float kept;                // 1 - p
   bool accumulate;
 };
 
@@ -45,7 +46,9 @@ __global__ void __launch_bounds__(DropoutTraits::kThreads)
   const std::int64_t counter = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   const std::int64_t begin = counter * kWords;
   if (begin >= p.count) return;
-  const Philox4 words = mask.random.bits(mask.offset + static_cast<std::uint64_t>(counter));
+  std::uint64_t start = mask.offset;
+  if (mask.pass != nullptr) start += static_cast<std::uint64_t>(*mask.pass) << kDropoutPassBits;
+  const Philox4 words = mask.random.bits(start + static_cast<std::uint64_t>(counter));
   if (p.aligned && begin + kWords <= p.count) {
     const auto x = load_vector<kWords>(p.x + begin);
     Vector<T, kWords> y = x;
@@ -76,6 +79,7 @@ void dropout(const DropoutForward& args, const ExecutionContext& ctx) {
         is_vector_aligned(p.x, sizeof(T), kWords) && is_vector_aligned(p.y, sizeof(T), kWords);
     const DropoutMask mask{.random = args.random,
                            .offset = args.offset,
+                           .pass = args.pass.defined() ? args.pass.data<std::int64_t>() : nullptr,
                            .threshold = static_cast<std::uint64_t>(std::ceil(args.p * 0x1p32)),
                            .kept = static_cast<float>(1 - args.p),
                            .accumulate = args.accumulate};

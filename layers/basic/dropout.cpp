@@ -1,5 +1,7 @@
 #include "layers/basic/dropout.h"
 
+#include <utility>
+
 #include "autograd/operations/dropout.h"
 
 namespace krait {
@@ -8,16 +10,15 @@ namespace {
 struct Pass {
   bool active = false;
   std::uint64_t seed = 0, number = 0;
+  Tensor base;
 };
 thread_local Pass current;
 
-constexpr int kOffsetBits = 40;  // a mask may use 2^40 counters, 4 elements each
-
 }  // namespace
 
-TrainingScope::TrainingScope(std::uint64_t seed, std::uint64_t pass) {
+TrainingScope::TrainingScope(std::uint64_t seed, std::uint64_t pass, Tensor base) {
   KRAIT_REQUIRE(!current.active, "[TrainingScope] scopes do not nest.");
-  current = {.active = true, .seed = seed, .number = pass};
+  current = {.active = true, .seed = seed, .number = pass, .base = std::move(base)};
 }
 TrainingScope::~TrainingScope() {
   current = {};
@@ -26,7 +27,7 @@ TrainingScope::~TrainingScope() {
 Variable Dropout::forward(const Variable& x) const {
   if (p_ == 0 || !current.active) return x;
   return dropout(x, p_, {current.seed, RandomPurpose::Dropout, site_},
-                 current.number << kOffsetBits);
+                 current.number << kDropoutPassBits, current.base);
 }
 
 }  // namespace krait

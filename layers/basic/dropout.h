@@ -6,12 +6,15 @@
 namespace krait {
 
 /// What one forward pass draws its random numbers from. Dropout is active only inside a scope, so
-/// evaluation needs no switch. `pass` counts the micro-batches of a run: the masks are a pure
-/// function of (seed, pass, layer) and come out the same when a block is recomputed or a run is
-/// resumed.
+/// evaluation needs no switch. Passes are counted over the micro-batches of a run: the masks are a
+/// pure function of (seed, pass, layer) and come out the same when a block is recomputed or a run
+/// is resumed.
 class TrainingScope {
  public:
-  TrainingScope(std::uint64_t seed, std::uint64_t pass);
+  /// The number of the pass is `pass`, plus what `base` (1) i64 holds, if it is given: that is read
+  /// on the device, so that a recorded step draws new masks each time. It must lie on the device of
+  /// the model and stay as it is until the backward pass is done.
+  TrainingScope(std::uint64_t seed, std::uint64_t pass, Tensor base = {});
   ~TrainingScope();
   TrainingScope(const TrainingScope&) = delete;
   TrainingScope& operator=(const TrainingScope&) = delete;

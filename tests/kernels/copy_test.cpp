@@ -204,7 +204,7 @@ DEVICE_TEST(Fill, WritesNothingBesideTheView) {
 
 TEST(Fill, RejectsOtherTypes) {
   expect_error([] { fill({.y = Tensor::zeros({1}, DType::U8)}, {}); },
-               "[fill] dtype must be f32, f64, bf16 or i32, got u8.");
+               "[fill] dtype must be f32, f64, bf16, i32 or i64, got u8.");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "kernels/dropout.h"
 
+#include "kernels/copy.h"
 #include "tests/support/tensors.h"
 
 namespace krait {
@@ -79,6 +80,22 @@ DEVICE_TEST(Dropout, AccumulatesAndWorksInPlace) {
     EXPECT_EQ(values(sum), values(tensor({301}, dtype, want)));
     dropout({.x = x, .y = x, .p = 0.5, .random = kRandom}, {});
     EXPECT_TRUE(same_bits(x, y));
+  }
+}
+
+DEVICE_TEST(Dropout, APassOnTheDeviceCountsAsItsOffsetDoes) {
+  const Tensor x = tensor({1000}, DType::F32, std::vector<double>(1000, 1.0));
+  const Tensor pass = empty({1}, DType::I64);
+  std::vector<double> before;
+  for (const std::int64_t number : {0, 1, 5000000}) {
+    fill({.y = pass, .value = static_cast<double>(number)}, {});
+    const Tensor read = empty({1000}, DType::F32), given = empty({1000}, DType::F32);
+    dropout({.x = x, .y = read, .p = 0.5, .random = kRandom, .offset = 3, .pass = pass}, {});
+    const std::uint64_t offset = 3 + (static_cast<std::uint64_t>(number) << kDropoutPassBits);
+    dropout({.x = x, .y = given, .p = 0.5, .random = kRandom, .offset = offset}, {});
+    EXPECT_TRUE(same_bits(read, given)) << number;
+    EXPECT_NE(values(read), before);
+    before = values(read);
   }
 }
 

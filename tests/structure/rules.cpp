@@ -66,7 +66,7 @@ const std::vector<Room> kRooms{
      {"core/", "layers/", "data/", "train/config", "train/run", "train/model"}},
     {"train/task",
      {"core/", "kernels", "autograd/", "layers/", "data/", "train/config", "train/model",
-      "train/step", "train/evaluate", "train/generate"}},
+      "train/record", "train/run", "train/step", "train/evaluate", "train/generate"}},
     {"train", {"core/", "kernels", "autograd/", "layers/", "data/", "train/"}},
 
     {"experiments/bench", {"core/", "kernels", "autograd/", "layers/", "data/", "train/"}},

@@ -232,6 +232,82 @@ DEVICE_TEST(Trainer, LearnsAndKeepsTheBestCheckpoint) {
   EXPECT_EQ(metrics(c), log);
 }
 
+/// Trains until `step` and gives the state in the checkpoint that is made there.
+CheckpointState state_after(const Config& c, std::int64_t step) {
+  return read_checkpoint_state(train(c, quiet(step)).checkpoint);
+}
+
+TEST(Trainer, ARunGoesOnWithAnAverageThatItsCheckpointDoesNotHave) {
+  const Bench bench;
+  Config c = bench.config("run");
+  c.train.ema_decay = 0;
+  train(c, quiet(8));
+  c.train.ema_decay = 0.5;
+  const TrainResult result = train(c, quiet(9));
+  ASSERT_EQ(result.step, 9);
+  // After one step from an average that started at the weights of step 8.
+  Config without = bench.config("without");
+  without.train.ema_decay = 0;
+  const TrainResult before = train(without, quiet(8));
+  const auto weights = [](const std::string& checkpoint, const std::string& file) {
+    return Hdf5File::open(fs::path(checkpoint) / file)
+        .read<float>("backbone.layers.0.mixer.out_proj.weight")
+        .values;
+  };
+  const auto start = weights(before.checkpoint, "model.h5");
+  const auto now = weights(result.checkpoint, "model.h5");
+  const auto average = weights(result.checkpoint, "ema.h5");
+  for (std::size_t i = 0; i < start.size(); ++i) {
+    EXPECT_NEAR(average[i], 0.5 * start[i] + 0.5 * now[i], 1e-6) << i;
+  }
+  c.train.ema_decay = 0;  // and off again
+  EXPECT_EQ(train(c, quiet(10)).step, 10);
+}
+
+TEST(Trainer, AnotherValidationSetStartsANewBest) {
+  const Bench bench;
+  Config c = bench.config("run");
+  CheckpointState state = state_after(c, 10);
+  ASSERT_GT(state.position.best_step, 0);
+  ASSERT_FALSE(state.position.best_identity.empty());
+  state = state_after(c, 11);  // the same set: the best one stays
+  EXPECT_EQ(state.position.best_step, 10);
+  c.evaluation.max_tokens = 40;
+  state = state_after(c, 12);
+  EXPECT_EQ(state.position.best_step, 0);
+  state = state_after(c, 15);  // whatever its loss, the first evaluation on 40 tokens is the best
+  EXPECT_EQ(state.position.best_step, 15);
+  write_set(bench.path() / "other.h5", 3, 6);
+  c.data.valid = (bench.path() / "other.h5").string();
+  state = state_after(c, 16);
+  EXPECT_EQ(state.position.best_step, 0);
+  fs::copy_file(bench.path() / "other.h5", bench.path() / "copy.h5");
+  state = state_after(c, 20);
+  EXPECT_EQ(state.position.best_step, 20);
+  c.data.valid = (bench.path() / "copy.h5").string();  // the same tokens in another place
+  EXPECT_EQ(state_after(c, 21).position.best_step, 20);
+}
+
+TEST(Trainer, ARunThatWasFinishedHasNoLossOfItsOwn) {
+  const Bench bench;
+  Config c = bench.config("run");
+  c.train.steps = 6;
+  EXPECT_TRUE(std::isfinite(train(c, quiet()).loss));
+  const TrainResult again = train(c, quiet());
+  EXPECT_TRUE(again.finished);
+  EXPECT_TRUE(std::isnan(again.loss));
+}
+
+TEST(Trainer, ARunWhoseDataAreMissingLeavesNoDirectory) {
+  const Bench bench;
+  for (const bool valid : {false, true}) {
+    Config c = bench.config("run");
+    (valid ? c.data.valid : c.data.train) = (bench.path() / "mistyped.h5").string();
+    expect_error(ErrorKind::MissingInput, {"mistyped.h5"}, [&] { train(c, quiet()); });
+    EXPECT_FALSE(fs::exists(c.run.directory));
+  }
+}
+
 TEST(Trainer, MicroBatchesWeighByTheirTokens) {
   // With the same samples, 1, 2 and 4 micro-batches give the same mean up to rounding.
   const Bench bench;

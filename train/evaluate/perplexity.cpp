@@ -49,7 +49,7 @@ class CorpusScorer {
   CorpusScorer(const Corpus& corpus, const PerplexityOptions& options)
       : corpus_(corpus), options_(options), windows_(corpus_windows(corpus, options)) {}
 
-  PerplexityScore score(const MambaLM& model, const PerplexityProgress& progress) {
+  PerplexityScore score(const MambaLM& model, const EvaluationProgress& progress) {
     const std::uint64_t total = scored_tokens(windows_);
     std::uint64_t done = 0;
     score_windows(model,
@@ -145,7 +145,7 @@ class CorpusScorer {
 }  // namespace
 
 PerplexityScore score_corpus(const MambaLM& model, const Corpus& corpus,
-                             const PerplexityOptions& options, const PerplexityProgress& progress) {
+                             const PerplexityOptions& options, const EvaluationProgress& progress) {
   KRAIT_CHECK(Usage, options.scoring.batch >= 0, "--batch must be at least 1, got ",
               options.scoring.batch, ".");
   return CorpusScorer(corpus, options).score(model, progress);
@@ -163,18 +163,13 @@ PerplexityFigures perplexity_figures(const PerplexityScore& score, const TextSta
           .unigram_bits_per_byte = text.unigram_bits_per_byte()};
 }
 
-EvaluationResult evaluate_blocks(const MambaLM& model, const TokenSet& set,
-                                 const EvaluationOptions& o) {
-  const PerplexityScore score = score_corpus(
-      model, corpus_of(set),
-      {.windowing = {.protocol = PerplexityProtocol::Blocks,
-                     .length = static_cast<std::uint64_t>(o.length)},
-       .reset_at_documents = o.reset_at_documents,
-       .score_end_of_document = true,
-       .max_tokens = o.max_tokens,
-       .scoring = {.forward_tokens = model.device().is_cuda() ? o.rows * o.length : 0}});
-  return {.loss = -score.loglikelihood / static_cast<double>(score.n_tokens),
-          .n_tokens = score.n_tokens};
+PerplexityOptions perplexity_options(const TrainingLossOptions& o) {
+  return {.windowing = {.protocol = PerplexityProtocol::Blocks,
+                        .length = static_cast<std::uint64_t>(o.length)},
+          .reset_at_documents = o.reset_at_documents,
+          .score_end_of_document = true,
+          .max_tokens = o.max_tokens,
+          .scoring = {.forward_tokens = o.rows * o.length}};
 }
 
 }  // namespace krait

@@ -8,6 +8,7 @@
 #include "layers/models/language_model.h"
 #include "train/evaluate/context_buckets.h"
 #include "train/evaluate/corpus.h"
+#include "train/evaluate/evaluator.h"
 #include "train/evaluate/window_scorer.h"
 #include "train/evaluate/windows.h"
 
@@ -32,9 +33,6 @@ struct PerplexityScore {
   std::vector<ContextBucket> by_context;
 };
 
-/// Tokens done, and tokens in all.
-using PerplexityProgress = std::function<void(std::uint64_t done, std::uint64_t total)>;
-
 /// The log-likelihood of a corpus. Document and LmEval take each document by itself; Blocks and
 /// Sliding cut the whole corpus as one sequence. Either way each token of text counts once.
 ///
@@ -45,7 +43,7 @@ using PerplexityProgress = std::function<void(std::uint64_t done, std::uint64_t 
 /// Throws BadData when there is nothing to score, NonFinite when a probability is not a number.
 PerplexityScore score_corpus(const MambaLM& model, const Corpus& corpus,
                              const PerplexityOptions& options,
-                             const PerplexityProgress& progress = {});
+                             const EvaluationProgress& progress = {});
 
 /// The score as the figures that papers give, with the text's own words and bytes. Word and byte
 /// perplexity are exp(-loglikelihood / words or bytes); that of words can pass the range of double.
@@ -56,19 +54,16 @@ struct PerplexityFigures {
 };
 PerplexityFigures perplexity_figures(const PerplexityScore& score, const TextStatistics& text);
 
-struct EvaluationOptions {
+/// The loss that a training run watches: the Blocks protocol over the first tokens of a set,
+/// end-of-document tokens counted, as in training.
+struct TrainingLossOptions {
   std::int64_t length = 0;         // of the windows: data.sequence_length
   bool reset_at_documents = true;  // data.reset_at_documents
   std::uint64_t max_tokens = 0;    // the first tokens only; 0: all
-  std::int64_t rows = 1;           // windows in one pass on a GPU: no more than in training, so
-                                   // that what fits in training fits here
+  /// Windows in one pass on a GPU: no more than in training, so that what fits in training fits
+  /// here. 0, and on a CPU: see WindowScoring.
+  std::int64_t rows = 0;
 };
-struct EvaluationResult {
-  double loss = 0;             // mean cross-entropy, nats per token
-  std::uint64_t n_tokens = 0;  // end-of-document tokens included, as in training
-};
-/// The loss on the first tokens of a set in the Blocks protocol: what a training run watches.
-EvaluationResult evaluate_blocks(const MambaLM& model, const TokenSet& set,
-                                 const EvaluationOptions& options);
+PerplexityOptions perplexity_options(const TrainingLossOptions& options);
 
 }  // namespace krait

@@ -127,7 +127,10 @@ json state_json(const CheckpointState& s) {
              {"data_identity", s.data_identity},
              {"tokenizer_identity", s.tokenizer_identity},
              {"vocab_size", s.vocab_size}};
-  if (p.best_step > 0) value["best_loss"] = p.best_loss;
+  if (p.best_step > 0) {
+    value["best_loss"] = p.best_loss;
+    value["best_identity"] = p.best_identity;
+  }
   return value;
 }
 
@@ -329,7 +332,12 @@ CheckpointState read_checkpoint_state(const fs::path& checkpoint) {
   s.position.samples = member<std::uint64_t>(value, "samples", file);
   s.position.tokens = member<std::uint64_t>(value, "tokens", file);
   s.position.best_step = member<std::int64_t>(value, "best_step", file);
-  if (s.position.best_step > 0) s.position.best_loss = member<double>(value, "best_loss", file);
+  if (s.position.best_step > 0) {
+    s.position.best_loss = member<double>(value, "best_loss", file);
+    if (value.contains("best_identity")) {  // since 0.2.0
+      s.position.best_identity = member<std::string>(value, "best_identity", file);
+    }
+  }
   s.data_identity = member<std::string>(value, "data_identity", file);
   s.tokenizer_identity = member<std::string>(value, "tokenizer_identity", file);
   s.vocab_size = member<std::int64_t>(value, "vocab_size", file);
@@ -348,6 +356,10 @@ void read_checkpoint_parameters(const fs::path& checkpoint, CheckpointWeights we
       MissingInput, !averaged || path_exists(file), "'", checkpoint.string(),
       "' holds no averaged weights; train with train.ema_decay > 0 or take the trained ones.");
   read_tensors(Hdf5File::open(file), "", tensors);
+}
+
+bool has_averaged_weights(const fs::path& checkpoint) {
+  return fs::exists(checkpoint / "ema.h5");
 }
 
 void read_checkpoint_tensors(const fs::path& checkpoint, const CheckpointTensors& tensors) {

@@ -31,6 +31,7 @@ struct TrainingPosition {
   std::uint64_t tokens = 0;                                    // target tokens that counted
   double best_loss = std::numeric_limits<double>::infinity();  // lowest evaluation loss so far
   std::int64_t best_step = 0;                                  // and its step; 0: none yet
+  std::string best_identity = {};  // of the evaluation that best_loss is from; empty: not recorded
 };
 
 /// What a checkpoint holds besides tensors.
@@ -84,6 +85,7 @@ enum class CheckpointWeights : std::uint8_t { Trained, Averaged };
 /// over, or a shape differs.
 void read_checkpoint_parameters(const std::filesystem::path& checkpoint, CheckpointWeights weights,
                                 const std::vector<NamedTensor>& tensors);
+bool has_averaged_weights(const std::filesystem::path& checkpoint);
 /// Reads everything that `tensors` lists.
 void read_checkpoint_tensors(const std::filesystem::path& checkpoint,
                              const CheckpointTensors& tensors);

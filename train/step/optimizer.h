@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "train/step/parameter_arena.h"
+#include "train/step/step_scalars.h"
 
 namespace krait {
 
@@ -27,8 +28,9 @@ class Optimizer {
   /// update() changes nothing any more.
   void require_finite(const Tensor& figure);
   /// Updates the parameters (and their copy in the compute dtype) from the gradients that
-  /// gradient_norm() measured, scaled down to clip_norm where they exceed it. `step` counts from 1.
-  void update(std::int64_t step, double learning_rate);
+  /// gradient_norm() measured, scaled down to clip_norm where they exceed it, with the number and
+  /// the learning rate in `step`.
+  void update(const StepScalars& step);
 
   const Tensor& first_moment() const { return m_; }
   const Tensor& second_moment() const { return v_; }
@@ -37,22 +39,8 @@ class Optimizer {
   const ParameterArena& arena_;
   OptimizerOptions config_;
   Tensor m_, v_;
-  Tensor norm_, clip_, learning_rate_, step_;  // scalars on the device
-  Tensor health_;                              // 0, or NaN after a figure that was not finite
-};
-
-/// An exponential moving average of the parameters: average = decay average + (1 - decay) value.
-class ParameterAverage {
- public:
-  /// Starts at the parameters' present values.
-  ParameterAverage(const ParameterArena& arena, double decay);
-  void update();
-  const Tensor& average() const { return average_; }
-
- private:
-  const ParameterArena& arena_;
-  double decay_;
-  Tensor average_;
+  Tensor norm_, clip_;  // (1), on the device
+  Tensor health_;       // 0, or NaN after a figure that was not finite
 };
 
 }  // namespace krait

@@ -15,6 +15,7 @@
 #include "tests/support/device.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/support/tiny_model.h"
+#include "train/evaluate/perplexity_evaluator.h"
 
 namespace krait {
 namespace {
@@ -329,9 +330,9 @@ TEST(Perplexity, FiguresAreTheHarnessFormulas) {
 }
 
 /// A token set of the byte tokenizer and a model for it.
-class EvaluateBlocks : public ::testing::Test {
+class TrainingLoss : public ::testing::Test {
  protected:
-  EvaluateBlocks() : model_(config()) {
+  TrainingLoss() : model_(config()) {
     initialise_tiny(model_);
     TokenSetWriter writer(directory_ / "set.h5", tokenizer_);
     for (const char* document : {"one document", "caf\u00e9", "  x "}) {
@@ -353,7 +354,7 @@ class EvaluateBlocks : public ::testing::Test {
   MambaLM model_;
 };
 
-TEST_F(EvaluateBlocks, IsTheMeanLossOfAllTokensEndOfDocumentIncluded) {
+TEST_F(TrainingLoss, IsTheMeanLossOfAllTokensEndOfDocumentIncluded) {
   const TokenSet tokens = set();
   std::vector<std::int32_t> x(tokens.n_tokens() + 1);
   corpus_of(tokens).copy(0, x);
@@ -369,17 +370,37 @@ TEST_F(EvaluateBlocks, IsTheMeanLossOfAllTokensEndOfDocumentIncluded) {
       if (x[t] == ByteTokenizer::kEndOfDocument) document = t;
     }
     for (const std::uint64_t n : {1, 6, 15, 1000, 0}) {
-      const EvaluationResult result = evaluate_blocks(
-          model_, tokens, {.length = 6, .reset_at_documents = reset, .max_tokens = n});
+      const PerplexityEvaluator evaluator(
+          model_, corpus_of(tokens),
+          perplexity_options(
+              TrainingLossOptions{.length = 6, .reset_at_documents = reset, .max_tokens = n}),
+          "set");
+      const Evaluation result = evaluator.evaluate();
       const std::uint64_t counted =
           n == 0 ? means.size() : std::min<std::uint64_t>(n, means.size());
-      EXPECT_EQ(result.n_tokens, counted);
-      EXPECT_NEAR(result.loss, means[counted - 1], 1e-12);  // f64
+      EXPECT_EQ(result.count, counted);
+      EXPECT_EQ(result.figures.front().name, "loss");
+      EXPECT_NEAR(result.figures.front().value, means[counted - 1], 1e-12);  // f64
+      EXPECT_EQ(evaluator.decisive(result), result.figures.front().value);
     }
   }
 }
 
-TEST_F(EvaluateBlocks, TheTextOfASetIsThatOfItsDocuments) {
+TEST_F(TrainingLoss, TheIdentityTellsWhatIsMeasuredAndOnWhichData) {
+  const TokenSet tokens = set();
+  const auto identity = [&](const TrainingLossOptions& options, const std::string& data) {
+    return PerplexityEvaluator(model_, corpus_of(tokens), perplexity_options(options), data)
+        .identity();
+  };
+  const std::string one = identity({.length = 6}, "a");
+  EXPECT_EQ(one, identity({.length = 6, .rows = 4}, "a"));  // how it is computed does not matter
+  EXPECT_NE(one, identity({.length = 6}, "b"));
+  EXPECT_NE(one, identity({.length = 7}, "a"));
+  EXPECT_NE(one, identity({.length = 6, .max_tokens = 10}, "a"));
+  EXPECT_NE(one, identity({.length = 6, .reset_at_documents = false}, "a"));
+}
+
+TEST_F(TrainingLoss, TheTextOfASetIsThatOfItsDocuments) {
   const TokenSet tokens = set();
   const TextStatistics s = text_statistics(tokens, tokenizer_);
   EXPECT_EQ(s.words, 2u + 1u + 3u);

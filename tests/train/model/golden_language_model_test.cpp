@@ -110,6 +110,7 @@ class GoldenModel {
   void check_run() {
     const Recipe recipe = read_recipe(file_, group_);
     Optimizer optimizer(arena_, recipe.optimizer);
+    const StepScalars scalars(arena_.value().dtype(), arena_.value().device());
     const LearningRate rate{recipe.schedule, recipe.optimizer.lr, recipe.steps};
     const auto losses = file_.read<double>(group_ + "/losses").values;
     const auto norms = file_.read<double>(group_ + "/grad_norms").values;
@@ -122,7 +123,8 @@ class GoldenModel {
           << " step " << i;
       const double lr = rate(i + 1);
       EXPECT_NEAR(lr, lrs[k], 1e-12) << group_ << " step " << i;
-      optimizer.update(i + 1, lr);
+      scalars.set({.number = i + 1, .learning_rate = lr});
+      optimizer.update(scalars);
       compared += 3;
     }
     if (dtype_ == DType::BF16) return;  // AdamW takes the sign of gradients that are mere rounding

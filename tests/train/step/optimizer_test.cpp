@@ -9,6 +9,7 @@
 #include "layers/basic/initialise.h"
 #include "layers/basic/linear.h"
 #include "tests/support/tensors.h"
+#include "train/step/parameter_average.h"
 
 namespace krait {
 namespace {
@@ -42,14 +43,17 @@ TEST(Optimizer, DecaysWeightsButNotBiasesAndClipsToTheNorm) {
   linear.bias().value().data<double>()[0] = 3;
   const double weight = linear.weight().value().data<double>()[4];
   Optimizer optimizer(arena, {.lr = 0.1, .weight_decay = 0.5, .clip_norm = 1});
+  const StepScalars scalars(arena.value().dtype(), arena.value().device());
   EXPECT_EQ(optimizer.gradient_norm().item(), 0);
-  optimizer.update(1, 0.1);  // no gradient: only the decay acts
+  scalars.set({.number = 1, .learning_rate = 0.1});
+  optimizer.update(scalars);  // no gradient: only the decay acts
   EXPECT_DOUBLE_EQ(linear.weight().value().data<double>()[4], weight * (1 - 0.1 * 0.5));
   EXPECT_EQ(linear.bias().value().data<double>()[0], 3);
   linear.bias().grad().data<double>()[0] = 300;
   linear.bias().grad().data<double>()[1] = 400;
   EXPECT_DOUBLE_EQ(optimizer.gradient_norm().item(), 500);
-  optimizer.update(2, 0);
+  scalars.set({.number = 2, .learning_rate = 0});
+  optimizer.update(scalars);
   const double clipped = 300 * (1 / (500 + 1e-6));
   EXPECT_NEAR(optimizer.first_moment().data<double>()[16], 0.1 * clipped, 1e-15);
 }
@@ -90,11 +94,13 @@ DEVICE_TEST(Optimizer, WritesTheWideValuesAndTheirCopy) {
   linear.initialise(5);
   const ParameterArena arena(linear, testing::test_device());
   Optimizer optimizer(arena, {.lr = 1e-4, .clip_norm = 1});
+  const StepScalars scalars(arena.value().dtype(), arena.value().device());
   const std::vector<double> before = testing::values(arena.value());
   for (std::int64_t step = 1; step <= 3; ++step) {
     fill({.y = linear.weight().grad(), .value = 0.25}, {});
     optimizer.gradient_norm();
-    optimizer.update(step, 1e-4);
+    scalars.set({.number = step, .learning_rate = 1e-4});
+    optimizer.update(scalars);
   }
   // Steps of 1e-4 are below half a unit of bf16 at most weights: they add up in the wide values.
   const std::vector<double> after = testing::values(arena.value());
@@ -110,6 +116,7 @@ DEVICE_TEST(Optimizer, AFigureThatIsNotFiniteEndsAllUpdates) {
     linear.initialise(6);
     const ParameterArena arena(linear, testing::test_device());
     Optimizer optimizer(arena, {.lr = 0.1, .clip_norm = 0});
+    const StepScalars scalars(arena.value().dtype(), arena.value().device());
     const double infinity = std::numeric_limits<double>::infinity();
     const Tensor figure = testing::empty({1}, DType::F32);
     const auto step = [&](std::int64_t number, double gradient, double value) {
@@ -117,7 +124,8 @@ DEVICE_TEST(Optimizer, AFigureThatIsNotFiniteEndsAllUpdates) {
       fill({.y = figure, .value = value}, {});
       optimizer.require_finite(figure);
       optimizer.gradient_norm();
-      optimizer.update(number, 0.1);
+      scalars.set({.number = number, .learning_rate = 0.1});
+      optimizer.update(scalars);
       return std::vector{testing::values(arena.value()), testing::values(arena.compute()),
                          testing::values(optimizer.first_moment())};
     };
