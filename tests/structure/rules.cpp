@@ -27,6 +27,7 @@ const std::vector<Room> kRooms{
     {"kernels/cuda", {"core/", "kernels", "kernels/cuda/device"}},
     {"kernels/cuda/device", {"core/"}},
     {"kernels/cuda/causal_conv1d", {"core/", "kernels", "kernels/cuda/device"}},
+    {"kernels/cuda/diagonal_scan", {"core/", "kernels", "kernels/cuda/device"}},
     {"kernels/cuda/norm", {"core/", "kernels", "kernels/cuda/device"}},
     {"kernels/cuda/selective_scan", {"core/", "kernels", "kernels/cuda/device"}},
 
