@@ -48,6 +48,7 @@ const std::vector<Room> kRooms{
     {"data/token_set", {"core/", "data/hdf5", "data/tokenizer"}},
     {"data/build", {"core/", "data/text", "data/token_set", "data/tokenizer", "data/unicode"}},
     {"data/loader", {"core/", "data/token_set"}},
+    {"data/lra/listops", {"core/", "data/files"}},
     {"data/labelled_set", {"core/", "data/files", "data/hdf5", "data/loader"}},
 
     // What computes knows neither configurations nor run directories.
