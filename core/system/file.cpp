@@ -146,6 +146,12 @@ bool directory_exists(const fs::path& path) {
   return fs::is_directory(status_of(path));
 }
 
+void make_directories(const fs::path& path) {
+  std::error_code error;
+  if (!path.empty()) fs::create_directories(path, error);
+  if (error) throw_io_error("make the folder", path, error.value());
+}
+
 FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
   if (this != &other) {
     close();

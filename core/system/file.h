@@ -25,6 +25,10 @@ Error io_error(const std::filesystem::filesystem_error& error);
 bool path_exists(const std::filesystem::path& path);
 bool directory_exists(const std::filesystem::path& path);
 
+/// Makes a directory and those that lead to it, where they are not there. Nothing for an empty
+/// path.
+void make_directories(const std::filesystem::path& path);
+
 /// A file descriptor, closed when it goes. Movable.
 class FileDescriptor {
  public:

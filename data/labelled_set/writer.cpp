@@ -17,10 +17,7 @@ namespace format = labelled_set_format;
 namespace {
 
 const fs::path& with_folder(const fs::path& target) {
-  std::error_code error;
-  const fs::path folder = target.parent_path();
-  if (!folder.empty()) fs::create_directories(folder, error);
-  if (error) throw_io_error("make the folder", folder, error.value());
+  make_directories(target.parent_path());
   return target;
 }
 

@@ -51,10 +51,7 @@ TokenSetInfo write_random_token_set(const RandomTokenSet& o) {
   KRAIT_CHECK(Usage, o.n_documents >= 1 && o.n_documents <= o.n_tokens,
               "there must be at least one document, and a token for each to end with; got ",
               o.n_documents, " documents of ", o.n_tokens, " tokens together.");
-  std::error_code error;
-  const std::filesystem::path folder = o.output.parent_path();
-  if (!folder.empty()) std::filesystem::create_directories(folder, error);
-  if (error) throw_io_error("make the folder", folder, error.value());
+  make_directories(o.output.parent_path());
   TokenSetWriter writer(o.output, tokenizer);
   const RandomTokens tokens(o.seed, tokenizer.end_of_document());
   std::vector<std::int32_t> piece;

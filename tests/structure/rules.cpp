@@ -48,8 +48,9 @@ const std::vector<Room> kRooms{
     {"data/token_set", {"core/", "data/hdf5", "data/tokenizer"}},
     {"data/build", {"core/", "data/text", "data/token_set", "data/tokenizer", "data/unicode"}},
     {"data/loader", {"core/", "data/token_set"}},
-    {"data/lra/listops", {"core/", "data/files"}},
     {"data/labelled_set", {"core/", "data/files", "data/hdf5", "data/loader"}},
+    {"data/lra", {"core/", "data/files", "data/unicode", "data/labelled_set", "data/lra/listops"}},
+    {"data/lra/listops", {"core/", "data/files"}},
 
     // What computes knows neither configurations nor run directories.
     {"train/config", {"core/", "layers/", "train/step"}},
