@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <optional>
+#include <ostream>
 #include <string_view>
 
 namespace krait {
@@ -18,6 +19,11 @@ concept Named = !kNames<Enum>.empty();
 template <Named Enum>
 constexpr std::string_view name_of(Enum value) {
   return kNames<Enum>.at(static_cast<std::size_t>(value));
+}
+
+template <Named Enum>
+std::ostream& operator<<(std::ostream& out, Enum value) {
+  return out << name_of(value);
 }
 
 /// The value of that name.

@@ -1,7 +1,10 @@
 // RMSNorm and LayerNorm over the last dimension, with the residual addition before it fused in.
 #pragma once
+#include <array>
 #include <cstdint>
+#include <string_view>
 
+#include "core/names.h"
 #include "core/stream/context.h"
 #include "kernels/gradient.h"
 
@@ -11,6 +14,8 @@ namespace krait {
 /// Layer: y = (r - mean(r)) / sqrt(var(r) + eps) * weight (+ bias)   Ba, Kiros & Hinton 2016
 /// with r = x + residual, or r = x without a residual. var is the biased one.
 enum class NormKind : std::uint8_t { Rms, Layer };
+template <>
+inline constexpr std::array<std::string_view, 2> kNames<NormKind>{"rms", "layer"};
 
 /// All contiguous. x is f32, f64 (CPU) or bf16 (CUDA); y has x's dtype, the one that it is summed
 /// in

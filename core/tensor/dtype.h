@@ -1,18 +1,22 @@
 // Element types, and how code is instantiated for them.
 #pragma once
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <ostream>
 #include <string_view>
 #include <type_traits>
 
 #include "core/error.h"
+#include "core/names.h"
 
 namespace krait {
 
 /// F64 exists for gradient checks and runs on the CPU. I64 and U8 hold indices and raw bytes.
 enum class DType : std::uint8_t { F32, F64, BF16, I32, I64, U8 };
+template <>
+inline constexpr std::array<std::string_view, 6> kNames<DType>{"f32", "f64", "bf16",
+                                                               "i32", "i64", "u8"};
 
 /// Storage of a bfloat16: the upper half of an f32. Rounds to nearest even.
 struct BFloat16 {
@@ -43,28 +47,6 @@ constexpr std::size_t size_of(DType t) {
       return 1;
   }
   return 0;
-}
-
-constexpr std::string_view name_of(DType t) {
-  switch (t) {
-    case DType::F32:
-      return "f32";
-    case DType::F64:
-      return "f64";
-    case DType::BF16:
-      return "bf16";
-    case DType::I32:
-      return "i32";
-    case DType::I64:
-      return "i64";
-    case DType::U8:
-      return "u8";
-  }
-  return "?";
-}
-
-inline std::ostream& operator<<(std::ostream& out, DType t) {
-  return out << name_of(t);
 }
 
 template <class T>

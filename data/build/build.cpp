@@ -20,18 +20,6 @@ namespace {
 
 constexpr std::uint64_t kReportBytes = std::uint64_t{1} << 22;
 
-std::string_view name_of(SplitRule rule) {
-  switch (rule) {
-    case SplitRule::None:
-      return "none";
-    case SplitRule::ByDocument:
-      return "document";
-    case SplitRule::ByPosition:
-      return "position";
-  }
-  return "?";
-}
-
 void check_options(const BuildOptions& options) {
   KRAIT_CHECK(Usage, !options.inputs.empty(), "name at least one text file, folder or JSONL file.");
   KRAIT_CHECK(Usage, !options.output.empty(), "name the output folder.");

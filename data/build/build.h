@@ -1,12 +1,15 @@
 // Text to token sets: files, folders and JSONL go in, train.h5 and valid.h5 come out.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "core/names.h"
 #include "data/build/options.h"
 #include "data/text/skipped_file.h"
 #include "data/token_set/token_set.h"
@@ -22,6 +25,8 @@ namespace krait {
 /// only: the last part of its bytes, cut after a line's end where one is near, between characters
 /// in any case; it is held in memory if it is compressed, and then refused above max_line_bytes.
 enum class SplitRule : std::uint8_t { None, ByDocument, ByPosition };
+template <>
+inline constexpr std::array<std::string_view, 3> kNames<SplitRule>{"none", "document", "position"};
 
 struct BuildResult {
   TokenSetInfo train;

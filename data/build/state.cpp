@@ -103,10 +103,6 @@ void remove_path(const fs::path& path) {
 
 }  // namespace
 
-std::string_view name_of(SetPart part) {
-  return part == SetPart::Train ? "train" : "valid";
-}
-
 UnfinishedBuild::UnfinishedBuild(const fs::path& output, const Json& identity,
                                  const std::vector<TextSource>& sources)
     : output_(output),

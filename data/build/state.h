@@ -5,10 +5,12 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "core/names.h"
 #include "core/system/file.h"
 #include "core/system/hash.h"
 #include "data/text/reader.h"
@@ -20,7 +22,8 @@ namespace krait {
 /// The sides of a split.
 enum class SetPart : std::uint8_t { Train, Valid };
 inline constexpr SetPart kSetParts[] = {SetPart::Valid, SetPart::Train};  // in order of commit
-std::string_view name_of(SetPart part);
+template <>
+inline constexpr std::array<std::string_view, 2> kNames<SetPart>{"train", "valid"};
 
 /// Everything that the rest of a build depends on, after a document.
 struct BuildState {

@@ -1,12 +1,15 @@
 // Text to a tokenizer.json: trains a byte-level BPE tokenizer.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "core/names.h"
 #include "data/text/skipped_file.h"
 
 namespace krait {
@@ -17,6 +20,9 @@ enum class TokenizerStyle : std::uint8_t {
   GptNeox,  // NFC, GPT-2's pattern, and runs of 2 to 24 blanks as tokens; the same, <|padding|>
   Llama3,   // Llama 3's pattern; <|begin_of_text|>, <|end_of_text|>
 };
+template <>
+inline constexpr std::array<std::string_view, 3> kNames<TokenizerStyle>{"gpt2", "gpt-neox",
+                                                                        "llama3"};
 
 struct TrainTokenizerOptions {
   std::vector<std::filesystem::path> inputs;  // see BuildOptions

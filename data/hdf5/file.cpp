@@ -134,30 +134,6 @@ bool is_unsigned_64(hid_t type) {
 using hdf5::Handle;
 using hdf5::Session;
 
-std::string_view name_of(Hdf5Type type) {
-  switch (type) {
-    case Hdf5Type::U8:
-      return "u8";
-    case Hdf5Type::U16:
-      return "u16";
-    case Hdf5Type::U32:
-      return "u32";
-    case Hdf5Type::U64:
-      return "u64";
-    case Hdf5Type::I32:
-      return "i32";
-    case Hdf5Type::I64:
-      return "i64";
-    case Hdf5Type::F32:
-      return "f32";
-    case Hdf5Type::F64:
-      return "f64";
-    case Hdf5Type::Other:
-      break;
-  }
-  return "another type";
-}
-
 Hdf5File::Impl::~Impl() {
   const Session session;
   file = Handle();

@@ -9,10 +9,10 @@
 // All calls into the library go through one mutex, so objects may be used from several threads.
 // Paths inside a file are separated by '/', with or without one in front; "" or "/" is the root.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <ostream>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/names.h"
 #include "core/system/file.h"
 #include "core/tensor/shape.h"
 
@@ -28,10 +29,9 @@ namespace krait {
 /// Little-endian element types that Krait writes. Other stands for anything else that a file may
 /// hold (such as f16, i8, big-endian or enumerations), which read() converts where it can.
 enum class Hdf5Type : std::uint8_t { U8, U16, U32, U64, I32, I64, F32, F64, Other };
-std::string_view name_of(Hdf5Type type);
-inline std::ostream& operator<<(std::ostream& out, Hdf5Type type) {
-  return out << name_of(type);
-}
+template <>
+inline constexpr std::array<std::string_view, 9> kNames<Hdf5Type>{
+    "u8", "u16", "u32", "u64", "i32", "i64", "f32", "f64", "another type"};
 
 /// Contiguous: one piece that can be memory-mapped, unprotected. Checksummed: chunks of up to 1 MiB
 /// with a fletcher32 checksum each, so that damage is an error on reading.

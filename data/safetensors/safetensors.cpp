@@ -21,8 +21,6 @@ constexpr std::uint64_t kMaxHeader = 100'000'000;  // the limit of the original
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::size_t kShownName = 120;
 constexpr int kMaxDepth = 4;  // a shape in an entry in the object, and one to spare
-constexpr std::array<std::string_view, 7> kTypeNames{"I64",  "F64", "F32", "I32",
-                                                     "BF16", "F16", "U8"};
 constexpr std::array<std::size_t, 7> kTypeSizes{8, 8, 4, 4, 2, 2, 1};
 
 std::string quoted(const std::string& name) {
@@ -73,12 +71,12 @@ class HeaderReader {
   SafetensorsType read_type(const std::string& name, const json& value) const {
     if (!value.is_string()) bad(name, "has no valid dtype");
     const auto& text = value.get_ref<const std::string&>();
-    const auto found = std::find(kTypeNames.begin(), kTypeNames.end(), text);
-    if (found == kTypeNames.end()) {
+    const auto type = value_of<SafetensorsType>(text);
+    if (!type) {
       bad(name, "is of type " + quoted(text) +
                     "; Krait reads F32, F16, BF16, F64, I32, I64 and U8: convert it first");
     }
-    return static_cast<SafetensorsType>(found - kTypeNames.begin());
+    return *type;
   }
 
   /// Sets the shape and gives the bytes that it needs.
@@ -167,10 +165,6 @@ void convert(std::span<const std::byte> bytes, std::span<T> to) {
 }
 
 }  // namespace
-
-std::string_view name_of(SafetensorsType type) {
-  return kTypeNames.at(static_cast<std::size_t>(type));
-}
 
 std::size_t size_of(SafetensorsType type) {
   return kTypeSizes.at(static_cast<std::size_t>(type));

@@ -6,16 +6,17 @@
 //
 // Everything little-endian, arrays row-major. Source: the README of huggingface/safetensors.
 #pragma once
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <map>
-#include <ostream>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/names.h"
 #include "core/system/file.h"
 #include "core/tensor/shape.h"
 #include "core/tensor/tensor.h"
@@ -24,11 +25,9 @@ namespace krait {
 
 /// The element types that Krait reads and writes, in the order in which the original writes arrays.
 enum class SafetensorsType : std::uint8_t { I64, F64, F32, I32, BF16, F16, U8 };
-/// As in a header: "F32".
-std::string_view name_of(SafetensorsType type);
-inline std::ostream& operator<<(std::ostream& out, SafetensorsType type) {
-  return out << name_of(type);
-}
+template <>
+inline constexpr std::array<std::string_view, 7> kNames<SafetensorsType>{
+    "I64", "F64", "F32", "I32", "BF16", "F16", "U8"};  // as in a header
 std::size_t size_of(SafetensorsType type);
 
 /// One array as it lies in a file.

@@ -13,6 +13,7 @@
 #include "core/random.h"
 #include "core/stream/stream.h"
 #include "core/system/parallel.h"
+#include "train/model/model_config.h"
 #include "train/parallel/communicator.h"
 #include "train/step/training_step.h"
 #include "train/task/language_model_objective.h"
@@ -143,22 +144,13 @@ StepTimes measure(Bench& bench, double seconds) {
   return times;
 }
 
-MambaConfig model_in(const StepBenchmark& o) {
-  using Precision = Config::Train::Precision;
-  MambaConfig model = o.model;
-  model.dtype = o.precision == Precision::F64 ? DType::F64 : DType::F32;
-  if (o.precision == Precision::Bf16) model.compute = DType::BF16;
-  return model;
-}
-
 }  // namespace
 
 nlohmann::ordered_json run_step_benchmark(const StepBenchmark& o) {
   if (o.threads > 0) set_thread_count(o.threads);
-  const Device device = resolve_device(o.device);
-  require_precision(device, o.precision, "--dtype");
+  const Device device = resolve_device(o.device, o.precision, "--dtype");
   const ContextScope scope(precision_context(device, o.precision));
-  Bench bench(o, model_in(o), device);
+  Bench bench(o, model_config(o.model, o.model.vocab_size, o.precision), device);
   bench.step();
   const std::uint64_t calls = allocator(device).statistics().driver_calls;
   for (int i = 1; i < o.warmup; ++i) bench.step();

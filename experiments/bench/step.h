@@ -14,11 +14,11 @@ struct StepBenchmark {
   std::int64_t batch = 4;
   std::int64_t length = 512;
   bool recompute = false;
-  Config::Run::Device device = Config::Run::Device::Auto;
-  Config::Train::Precision precision = Config::Train::Precision::F32;  // sets the model's dtypes
-  int threads = 0;                                                     // 0: all
-  int warmup = 1;                                                      // steps not counted
-  double seconds = 10;  // measured at least this long, and at least five steps
+  DeviceChoice device = DeviceChoice::Auto;
+  Precision precision = Precision::F32;  // sets the model's dtypes
+  int threads = 0;                       // 0: all
+  int warmup = 1;                        // steps not counted
+  double seconds = 10;                   // measured at least this long, and at least five steps
 };
 
 /// The optimizer steps of `krait train` (train/step/training_step.h) on random tokens, without

@@ -18,7 +18,7 @@ namespace {
 
 struct KernelsCommand {
   KernelBenchmark options;
-  Config::Run::Device device = Config::Run::Device::Auto;
+  DeviceChoice device = DeviceChoice::Auto;
   std::vector<std::string> references;
   std::string json;
 };
@@ -44,7 +44,7 @@ void add_kernels(CLI::App& bench) {
   add_choice_option(
       *kernels, {.name = "--dtype",
                  .help = "Activations and matrix weights; sums and parameters beside them are f32",
-                 .choices = {"f32", "bf16"},
+                 .choices = {std::string(name_of(DType::F32)), std::string(name_of(DType::BF16))},
                  .set = [command](std::size_t i) {
                    command->options.dtype = i == 0 ? DType::F32 : DType::BF16;
                  }});
@@ -133,6 +133,7 @@ void add_step(CLI::App& bench) {
   StepBenchmark& o = command->options;
   o.model.d_model = 256;
   o.model.n_layer = 8;
+  o.model.vocab_size = 50277;
   CLI::App* step = bench.add_subcommand("step", "A whole training step: median, spread, memory");
   const auto add_size = [step](const std::string& name, std::int64_t& value, const char* help) {
     step->add_option(name, value, help)
@@ -151,13 +152,8 @@ void add_step(CLI::App& bench) {
       ->check(CLI::NonNegativeNumber, "")
       ->capture_default_str();
   step->add_flag("--recompute", o.recompute, "Recompute the blocks in backward");
-  const auto& precisions = kNames<Config::Train::Precision>;
-  add_choice_option(*step, {.name = "--dtype",
-                            .help = "Arithmetic; bf16 and tf32 need CUDA, f64 the CPU",
-                            .choices = {precisions.begin(), precisions.end()},
-                            .set = [command](std::size_t i) {
-                              command->options.precision = static_cast<Config::Train::Precision>(i);
-                            }});
+  add_choice_option(*step, "--dtype", "Arithmetic; bf16 and tf32 need CUDA, f64 the CPU",
+                    o.precision);
   add_device_option(*step, o.device);
   step->footer(
       "The published 130M model on a GPU: --d-model 768 --n-layer 24 --batch 32 --length 2048 "

@@ -55,18 +55,14 @@ void add_choice_option(CLI::App& command, const ChoiceOption& option) {
       ->default_str(choices.front());
 }
 
-void add_device_option(CLI::App& command, Config::Run::Device& device) {
-  const auto& names = kNames<Config::Run::Device>;
-  add_choice_option(
-      command,
-      {.name = "--device",
-       .help = "Where to compute; auto: cuda where there is a GPU (the first one), else cpu",
-       .choices = {names.begin(), names.end()},
-       .set = [&device](std::size_t i) { device = static_cast<Config::Run::Device>(i); }});
+void add_device_option(CLI::App& command, DeviceChoice& device) {
+  add_choice_option(command, "--device",
+                    "Where to compute; auto: cuda where there is a GPU (the first one), else cpu",
+                    device);
 }
 
-void add_precision_option(CLI::App& command, std::optional<Config::Train::Precision>& precision) {
-  const auto& names = kNames<Config::Train::Precision>;
+void add_precision_option(CLI::App& command, std::optional<Precision>& precision) {
+  const auto& names = kNames<Precision>;
   std::vector<std::string> choices{"auto"};
   choices.insert(choices.end(), names.begin(), names.end());
   add_choice_option(command, {.name = "--dtype",
@@ -74,7 +70,7 @@ void add_precision_option(CLI::App& command, std::optional<Config::Train::Precis
                                       "f32",
                               .choices = std::move(choices),
                               .set = [&precision](std::size_t i) {
-                                if (i > 0) precision = static_cast<Config::Train::Precision>(i - 1);
+                                if (i > 0) precision = static_cast<Precision>(i - 1);
                               }});
 }
 
@@ -103,24 +99,16 @@ void add_threads_option(CLI::App& command, int& threads) {
 }
 
 void add_weights_option(CLI::App& command, CheckpointWeights& weights) {
-  add_choice_option(command, {.name = "--weights",
-                              .help = "The trained weights or their average (train.ema_decay)",
-                              .choices = {"trained", "averaged"},
-                              .set = [&weights](std::size_t i) {
-                                weights = i == 0 ? CheckpointWeights::Trained
-                                                 : CheckpointWeights::Averaged;
-                              }});
+  add_choice_option(command, "--weights", "The trained weights or their average (train.ema_decay)",
+                    weights);
 }
 
 void use_threads(int threads) {
   if (threads > 0) set_thread_count(threads);
 }
 
-Device resolve_device(Config::Run::Device choice,
-                      const std::optional<Config::Train::Precision>& precision) {
-  const Device device = resolve_device(choice);
-  if (precision) require_precision(device, *precision, "--dtype");
-  return device;
+Device resolve_device(DeviceChoice choice, const std::optional<Precision>& precision) {
+  return precision ? resolve_device(choice, *precision, "--dtype") : resolve_device(choice);
 }
 
 void write_json(const std::string& path, const nlohmann::ordered_json& object) {

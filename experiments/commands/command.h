@@ -13,7 +13,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "train/config/config.h"
+#include "core/names.h"
+#include "train/config/precision.h"
 #include "train/run/checkpoint.h"
 
 namespace CLI {
@@ -44,10 +45,20 @@ struct ChoiceOption {
 };
 void add_choice_option(CLI::App& command, const ChoiceOption& option);
 
+/// The option for `value`, by the names of its enumeration.
+template <Named Enum>
+void add_choice_option(CLI::App& command, const std::string& name, const std::string& help,
+                       Enum& value) {
+  add_choice_option(command, {.name = name,
+                              .help = help,
+                              .choices = {kNames<Enum>.begin(), kNames<Enum>.end()},
+                              .set = [&value](std::size_t i) { value = static_cast<Enum>(i); }});
+}
+
 /// Options that several commands have, each under one name.
-void add_device_option(CLI::App& command, Config::Run::Device& device);
+void add_device_option(CLI::App& command, DeviceChoice& device);
 /// The arithmetic of a trained model; without the option (auto) `precision` stays empty.
-void add_precision_option(CLI::App& command, std::optional<Config::Train::Precision>& precision);
+void add_precision_option(CLI::App& command, std::optional<Precision>& precision);
 /// LoadModelOptions::tokenizer.
 void add_tokenizer_option(CLI::App& command, std::string& path);
 void add_json_option(CLI::App& command, std::string& path);
@@ -58,8 +69,7 @@ void add_threads_option(CLI::App& command, int& threads);
 void use_threads(int threads);
 
 /// The device that `choice` means, after a check that it can compute in `precision`.
-Device resolve_device(Config::Run::Device choice,
-                      const std::optional<Config::Train::Precision>& precision);
+Device resolve_device(DeviceChoice choice, const std::optional<Precision>& precision);
 
 /// What --json promises: one object in `path`, or nothing where `path` is empty. Texts that are no
 /// UTF-8 get U+FFFD, figures that are not finite null.

@@ -35,7 +35,7 @@ void describe_eval_model(const EvalModelOptions& o, const LoadedModel& loaded,
   report["device"] = describe_device(loaded.model->device());
   report["model"] = loaded.path.string();
   report["step"] = loaded.step;
-  report["weights"] = o.weights == CheckpointWeights::Averaged ? "averaged" : "trained";
+  report["weights"] = name_of(o.weights);
   report["tokenizer"] = {{"name", tokenizer.name}, {"sha256", tokenizer.sha256}};
 }
 

@@ -16,8 +16,8 @@ namespace krait {
 struct EvalModelOptions {
   std::string model, tokenizer;
   CheckpointWeights weights = CheckpointWeights::Trained;
-  Config::Run::Device device = Config::Run::Device::Auto;
-  std::optional<Config::Train::Precision> precision;
+  DeviceChoice device = DeviceChoice::Auto;
+  std::optional<Precision> precision;
   int threads = 0;
 };
 void add_eval_model_options(CLI::App& command, EvalModelOptions& options);

@@ -30,10 +30,6 @@ struct PerplexityCommand {
   bool drop_last = false, by_position = false;
 };
 
-std::string protocol_name(const PerplexityCommand& o) {
-  return std::string(kPerplexityProtocols[static_cast<std::size_t>(o.protocol)]);
-}
-
 /// What is scored.
 struct Subject {
   std::string path, sha256;
@@ -81,7 +77,8 @@ PerplexityOptions perplexity_options(const PerplexityCommand& o, const LoadedMod
   w.drop_last = o.drop_last;
   const bool sliding = w.protocol == PerplexityProtocol::Sliding;
   KRAIT_CHECK(Usage, sliding || o.stride == 0,
-              "--stride is for --protocol sliding only; leave it out for ", protocol_name(o), ".");
+              "--stride is for --protocol sliding only; leave it out for ", name_of(o.protocol),
+              ".");
   if (sliding) w.stride = o.stride > 0 ? static_cast<std::uint64_t>(o.stride) : w.length / 2;
   check_windowing(w);
   return result;
@@ -151,7 +148,7 @@ nlohmann::ordered_json report_json(const PerplexityCommand& o, const PerplexityO
   nlohmann::ordered_json json =
       figures_json(score, scored_text(p, score, subject, *loaded.tokenizer));
   json["n_documents"] = subject.corpus.ends.size() - 1;
-  json["protocol"] = protocol_name(o);
+  json["protocol"] = name_of(o.protocol);
   json["protocol_version"] = kPerplexityVersion;
   json["windows"] = score.n_windows;
   json["max_length"] = p.windowing.length;
@@ -166,7 +163,7 @@ nlohmann::ordered_json report_json(const PerplexityCommand& o, const PerplexityO
   } else if (!o.drop_last) {
     json["prefix_token"] = loaded.tokenizer->end_of_document();
   }
-  json["detokenizer"] = kDetokenizers[static_cast<std::size_t>(o.reading.detokenizer)];
+  json["detokenizer"] = name_of(o.reading.detokenizer);
   describe_eval_model(o.model, loaded, json);
   json["data"] = subject.path;
   json["data_sha256"] = subject.sha256;
@@ -252,23 +249,19 @@ void add_text_options(CLI::App& command, const std::shared_ptr<PerplexityCommand
   command.add_flag("--articles", o->reading.articles,
                    "Documents are the articles of a WikiText file, as in lm-evaluation-harness");
   add_choice_option(
-      command,
-      {.name = "--detokenize",
-       .help = "wikitext: score running text, by the harness's rules for WikiText; words and bytes "
-               "stay those of the file",
-       .choices = {std::begin(kDetokenizers), std::end(kDetokenizers)},
-       .set = [o](std::size_t i) { o->reading.detokenizer = static_cast<Detokenizer>(i); }});
+      command, "--detokenize",
+      "wikitext: score running text, by the harness's rules for WikiText; words and bytes "
+      "stay those of the file",
+      o->reading.detokenizer);
 }
 
 void add_window_options(CLI::App& command, const std::shared_ptr<PerplexityCommand>& o) {
   add_choice_option(
-      command,
-      {.name = "--protocol",
-       .help = "blocks: disjoint windows, as in training; document: each document whole, with "
-               "carried state; sliding: windows that overlap, as in Hugging Face's guide; lm-eval: "
-               "rolling windows of lm-evaluation-harness",
-       .choices = {std::begin(kPerplexityProtocols), std::end(kPerplexityProtocols)},
-       .set = [o](std::size_t i) { o->protocol = static_cast<PerplexityProtocol>(i); }});
+      command, "--protocol",
+      "blocks: disjoint windows, as in training; document: each document whole, with "
+      "carried state; sliding: windows that overlap, as in Hugging Face's guide; lm-eval: "
+      "rolling windows of lm-evaluation-harness",
+      o->protocol);
   command
       .add_option("--max-length", o->max_length,
                   "Tokens of a window; default: the length in training, 2048 for a published "

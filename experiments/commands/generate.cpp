@@ -31,8 +31,8 @@ struct CommandOptions {
   std::vector<std::string> prompts;
   CheckpointWeights weights = CheckpointWeights::Trained;
   GenerateOptions generate;
-  Config::Run::Device device = Config::Run::Device::Auto;
-  std::optional<Config::Train::Precision> precision;
+  DeviceChoice device = DeviceChoice::Auto;
+  std::optional<Precision> precision;
   int threads = 0;
 };
 

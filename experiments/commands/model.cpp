@@ -70,7 +70,6 @@ std::uint64_t parse_size(const std::string& text) {
 }
 
 void export_model(const ModelOptions& o) {
-  using Precision = Config::Train::Precision;
   // As the weights are stored, not as they are computed with.
   const LoadedModel model = load_model(o.from, {.weights = o.weights,
                                                 .precision = Precision::F32,
@@ -102,13 +101,10 @@ void add_export(CLI::App& parent) {
                                .help = "Type of the weights in the files",
                                .choices = {"f32", "bf16", "f16"},
                                .set = [o](std::size_t i) { o->format.type = kTypes.at(i); }});
-  add_choice_option(
-      *command,
-      {.name = "--style",
-       .help = "Configuration and names of transformers, or of the official "
-               "implementation (whose loader wants the weights made a pickle)",
-       .choices = {kHuggingFaceStyles.begin(), kHuggingFaceStyles.end()},
-       .set = [o](std::size_t i) { o->format.style = static_cast<HuggingFaceStyle>(i); }});
+  add_choice_option(*command, "--style",
+                    "Configuration and names of transformers, or of the official "
+                    "implementation (whose loader wants the weights made a pickle)",
+                    o->format.style);
   command->add_option("--max-shard-size", *shard, "Cut larger models into files of at most this")
       ->type_name("SIZE")
       ->capture_default_str();
@@ -120,7 +116,7 @@ void add_export(CLI::App& parent) {
   });
 }
 
-ordered_json fields_json(const Config::Model& model) {
+ordered_json fields_json(const MambaConfig& model) {
   Config config;
   config.model = model;
   ordered_json fields = ordered_json::object();

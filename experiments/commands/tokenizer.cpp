@@ -203,12 +203,7 @@ void add_train(CLI::App& data) {
       ->type_name("N")
       ->required();
   train->add_option("--out", command->output, "The tokenizer.json")->type_name("FILE")->required();
-  add_choice_option(*train, {.name = "--style",
-                             .help = "Published tokenizer whose rules it has",
-                             .choices = {"gpt2", "gpt-neox", "llama3"},
-                             .set = [command](std::size_t style) {
-                               command->options.style = static_cast<TokenizerStyle>(style);
-                             }});
+  add_choice_option(*train, "--style", "Published tokenizer whose rules it has", options.style);
   train
       ->add_option("--special", command->special_tokens,
                    "Special tokens, in place of those of the style")

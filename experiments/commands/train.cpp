@@ -50,10 +50,10 @@ void add_train_command(CLI::App& app) {
   train->add_option("OVERRIDES", command->overrides, "section.field=value, after CONFIG");
   add_choice_option(*train, {.name = "--device",
                              .help = "The same as run.device=...",
-                             .choices = {"auto", "cpu", "cuda"},
+                             .choices = {kNames<DeviceChoice>.begin(), kNames<DeviceChoice>.end()},
                              .set = [command](std::size_t i) {
                                command->overrides.push_back(
-                                   fmt::format("run.device={}", kNames<Config::Run::Device>.at(i)));
+                                   fmt::format("run.device={}", kNames<DeviceChoice>.at(i)));
                              }});
   add_json_option(*train, command->json);
   train->footer([] { return config_help(); });

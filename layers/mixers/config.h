@@ -8,11 +8,12 @@
 namespace krait {
 
 /// The shape of a Mamba-1 model and its initialisation. Defaults are the published ones (Gu & Dao
-/// 2023, arXiv:2312.00752; official config.json).
+/// 2023, arXiv:2312.00752; official config.json). In a configuration a vocab_size of 0 stands for
+/// that of the data.
 struct MambaConfig {
   std::int64_t d_model = 768;
   std::int64_t n_layer = 24;
-  std::int64_t vocab_size = 50277;
+  std::int64_t vocab_size = 0;
   std::int64_t pad_vocab_multiple = 8;  // the embedding has rows up to the next multiple
   std::int64_t d_state = 16;
   std::int64_t expand = 2;

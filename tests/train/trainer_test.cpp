@@ -23,7 +23,6 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 using testing::on_gpu;
-using Precision = Config::Train::Precision;
 
 /// Documents of pseudo-random words: learnable, and different for each seed.
 void write_set(const fs::path& path, std::uint64_t seed, int documents) {
@@ -57,7 +56,7 @@ class Bench {
     Config c;
     c.run = {.directory = (dir_.path() / run).string(),
              .seed = 11,
-             .device = on_gpu() ? Config::Run::Device::Cuda : Config::Run::Device::Cpu};
+             .device = on_gpu() ? DeviceChoice::Cuda : DeviceChoice::Cpu};
     c.model.d_model = 16, c.model.n_layer = 2, c.model.d_state = 4, c.model.dropout = 0.1;
     c.data.train = (dir_.path() / "train.h5").string();
     c.data.valid = (dir_.path() / "valid.h5").string();
@@ -316,7 +315,7 @@ TEST(Trainer, MicroBatchesWeighByTheirTokens) {
     Config c = bench.config("accumulation" + std::to_string(i));
     c.model.dropout = 0;
     c.train.accumulation = 1 << i;
-    c.train.precision = Config::Train::Precision::F64;
+    c.train.precision = Precision::F64;
     train(c, quiet(3));
     loss[i] = metrics(c).back().at("loss").get<double>();
     norm[i] = metrics(c).back().at("grad_norm").get<double>();

@@ -12,7 +12,8 @@
 #include <vector>
 
 #include "core/names.h"
-#include "core/stream/context.h"
+#include "layers/mixers/config.h"
+#include "train/config/precision.h"
 #include "train/step/optimizer.h"
 #include "train/step/schedule.h"
 
@@ -23,36 +24,11 @@ namespace krait {
 /// the field (vocab_size from the data set, dt_rank from d_model).
 struct Config {
   struct Run {
-    enum class Device { Auto, Cpu, Cuda };
     std::string directory;
     std::int64_t seed = 0;
     std::int64_t threads = 0;
-    Device device = Device::Auto;
+    DeviceChoice device = DeviceChoice::Auto;
     bool profile_ranges = false;
-  };
-  struct Model {
-    enum class Norm { Rms, Layer };
-    std::int64_t d_model = 0;
-    std::int64_t n_layer = 0;
-    std::int64_t vocab_size = 0;
-    std::int64_t pad_vocab_multiple = 8;
-    std::int64_t d_state = 16;
-    std::int64_t expand = 2;
-    std::int64_t d_conv = 4;
-    std::int64_t dt_rank = 0;
-    double dt_min = 1e-3;
-    double dt_max = 0.1;
-    double dt_init_floor = 1e-4;
-    bool tie_embeddings = true;
-    bool conv_bias = true;
-    bool proj_bias = false;
-    bool norm_bcdt = false;
-    double bcdt_eps = 1e-6;
-    Norm norm = Norm::Rms;
-    double norm_eps = 1e-5;
-    bool rescale_prenorm_residual = true;
-    double initializer_range = 0.02;
-    double dropout = 0.0;
   };
   struct Data {
     std::string train;
@@ -63,7 +39,6 @@ struct Config {
     std::int64_t prefetch = 2;
   };
   struct Train {
-    enum class Precision { F32, F64, Tf32, Bf16 };
     enum class Recompute { None, Blocks };
     std::int64_t steps = 0;
     std::int64_t batch_size = 0;
@@ -89,7 +64,7 @@ struct Config {
   };
 
   Run run;
-  Model model;
+  MambaConfig model;  // without dtypes: train.precision sets them (train/model/model_config.h)
   Data data;
   Train train;
   OptimizerOptions optimizer;
@@ -98,13 +73,6 @@ struct Config {
   Evaluation evaluation;
 };
 
-template <>
-inline constexpr std::array<std::string_view, 3> kNames<Config::Run::Device>{"auto", "cpu", "cuda"};
-template <>
-inline constexpr std::array<std::string_view, 2> kNames<Config::Model::Norm>{"rms", "layer"};
-template <>
-inline constexpr std::array<std::string_view, 4> kNames<Config::Train::Precision>{"f32", "f64",
-                                                                                  "tf32", "bf16"};
 template <>
 inline constexpr std::array<std::string_view, 2> kNames<Config::Train::Recompute>{"none", "blocks"};
 /// Reads a YAML file and applies `overrides` of the form "section.field=value" after it. Relative
@@ -133,26 +101,5 @@ std::string config_help();
 
 /// The same as Markdown tables, one a section.
 std::string config_markdown();
-
-/// The device that `choice` means here: Auto is the first GPU where the backend is built in and a
-/// GPU is there, else the CPU. Throws BadConfig for Cuda where either is missing.
-Device resolve_device(Config::Run::Device choice);
-
-/// resolve_device(config.run.device), and a check that it can compute in train.precision: tf32 and
-/// bf16 need CUDA, f64 the CPU. Throws BadConfig. Not part of load_config, so that a configuration
-/// for another machine can be read and checked here.
-Device resolve_device(const Config& config);
-
-/// The check of resolve_device(config) for what `option` asked for: a field (BadConfig) or a flag
-/// of the command line (Usage).
-void require_precision(Device device, Config::Train::Precision precision, std::string_view option);
-/// `precision` where the device can compute in it, else f32: what a model trained elsewhere is used
-/// in.
-Config::Train::Precision usable_precision(Device device, Config::Train::Precision precision);
-/// The context to compute in `precision` on `device`.
-ExecutionContext precision_context(Device device, Config::Train::Precision precision);
-
-/// "cpu" or "cuda:0 (NVIDIA H200)".
-std::string describe_device(Device device);
 
 }  // namespace krait

@@ -1,10 +1,9 @@
+#include "train/config/precision.h"
+
 #include "core/device_properties.h"
 #include "core/error.h"
-#include "train/config/config.h"
 
 namespace krait {
-
-using Precision = Config::Train::Precision;
 
 namespace {
 
@@ -21,12 +20,18 @@ std::string_view obstacle_to_cuda() {
 
 }  // namespace
 
-Device resolve_device(Config::Run::Device choice) {
+Device resolve_device(DeviceChoice choice) {
   const std::string_view obstacle = obstacle_to_cuda();
-  KRAIT_CHECK(BadConfig, choice != Config::Run::Device::Cuda || obstacle.empty(),
+  KRAIT_CHECK(BadConfig, choice != DeviceChoice::Cuda || obstacle.empty(),
               "device cuda was asked for, but ", obstacle, "; use cpu.");
-  const bool cuda = choice != Config::Run::Device::Cpu && obstacle.empty();
+  const bool cuda = choice != DeviceChoice::Cpu && obstacle.empty();
   return {.type = cuda ? DeviceType::Cuda : DeviceType::Cpu};
+}
+
+Device resolve_device(DeviceChoice choice, Precision precision, std::string_view option) {
+  const Device device = resolve_device(choice);
+  require_precision(device, precision, option);
+  return device;
 }
 
 void require_precision(Device device, Precision precision, std::string_view option) {
@@ -41,16 +46,23 @@ void require_precision(Device device, Precision precision, std::string_view opti
                         option, "=f32."));
 }
 
-Device resolve_device(const Config& config) {
-  const Device device = resolve_device(config.run.device);
-  require_precision(device, config.train.precision, "train.precision");
-  return device;
-}
-
 Precision usable_precision(Device device, Precision precision) {
   const Precision elsewhere = device.is_cuda() ? Precision::F64 : Precision::Bf16;
   const bool usable = precision != elsewhere && (device.is_cuda() || precision != Precision::Tf32);
   return usable ? precision : Precision::F32;
+}
+
+Precision kept_precision(Precision precision) {
+  return precision == Precision::F64 ? Precision::F64 : Precision::F32;
+}
+
+DType parameter_dtype(Precision precision) {
+  return precision == Precision::F64 ? DType::F64 : DType::F32;
+}
+
+std::optional<DType> compute_dtype(Precision precision) {
+  if (precision == Precision::Bf16) return DType::BF16;
+  return std::nullopt;
 }
 
 ExecutionContext precision_context(Device device, Precision precision) {

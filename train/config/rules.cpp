@@ -59,14 +59,12 @@ std::string check_valid(const Config& c) {
 }
 
 std::string check_precision(const Config& c) {
-  using Precision = Config::Train::Precision;
-  using Choice = Config::Run::Device;
   const bool needs_cuda =
       c.train.precision == Precision::Tf32 || c.train.precision == Precision::Bf16;
-  if (needs_cuda && c.run.device == Choice::Cpu) {
+  if (needs_cuda && c.run.device == DeviceChoice::Cpu) {
     return fmt::format("{} needs CUDA, but run.device is cpu; use f32", name_of(c.train.precision));
   }
-  if (c.train.precision == Precision::F64 && c.run.device == Choice::Cuda) {
+  if (c.train.precision == Precision::F64 && c.run.device == DeviceChoice::Cuda) {
     return "f64 runs on the CPU only, but run.device is cuda; use f32";
   }
   return {};

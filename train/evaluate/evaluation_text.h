@@ -1,10 +1,12 @@
 // The text that a model is evaluated on, from a file to tokens.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
 
+#include "core/names.h"
 #include "data/tokenizer/tokenizer.h"
 #include "train/evaluate/corpus.h"
 #include "train/evaluate/text_statistics.h"
@@ -13,8 +15,8 @@ namespace krait {
 
 /// What is done to a text before it is scored. Words and bytes are those of the text before.
 enum class Detokenizer : std::uint8_t { None, Wikitext };
-/// Their names on the command line, in the order of the values.
-inline constexpr std::string_view kDetokenizers[] = {"none", "wikitext"};
+template <>
+inline constexpr std::array<std::string_view, 2> kNames<Detokenizer>{"none", "wikitext"};
 
 struct EvaluationTextOptions {
   std::string text_field = "text";  // of the objects of a JSONL file

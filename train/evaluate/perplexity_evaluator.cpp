@@ -33,8 +33,8 @@ double PerplexityEvaluator::decisive(const Evaluation& evaluation) const {
 std::string PerplexityEvaluator::identity() const {
   const PerplexityWindowing& w = options_.windowing;
   return fmt::format("perplexity {} {}, length {}, stride {}{}{}{}, {} tokens of {}",
-                     kPerplexityProtocols[static_cast<std::size_t>(w.protocol)], kPerplexityVersion,
-                     w.length, w.stride, w.drop_last ? ", no last window" : "",
+                     name_of(w.protocol), kPerplexityVersion, w.length, w.stride,
+                     w.drop_last ? ", no last window" : "",
                      options_.reset_at_documents ? ", state reset at documents" : "",
                      options_.score_end_of_document ? ", end-of-document tokens counted" : "",
                      options_.max_tokens > 0 ? std::to_string(options_.max_tokens) : "all", data_);

@@ -1,8 +1,11 @@
 // Which tokens a model sees when it is asked for the probability of which.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <string_view>
 #include <vector>
+
+#include "core/names.h"
 
 namespace krait {
 
@@ -17,9 +20,9 @@ enum class PerplexityProtocol : std::uint8_t {
   LmEval,    // lm-evaluation-harness' rolling windows: disjoint windows of L inputs with one token
              // of context, but the last one gets as much context as fills it up to L inputs
 };
-/// Their names on the command line, in the order of the values.
-inline constexpr std::string_view kPerplexityProtocols[] = {"blocks", "document", "sliding",
-                                                            "lm-eval"};
+template <>
+inline constexpr std::array<std::string_view, 4> kNames<PerplexityProtocol>{"blocks", "document",
+                                                                            "sliding", "lm-eval"};
 
 /// Rises when a protocol comes to give other figures for the same model and text.
 inline constexpr int kPerplexityVersion = 1;

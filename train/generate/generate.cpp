@@ -119,18 +119,6 @@ void check_generate(const GenerateOptions& o) {
   check_sampling(o.sampling);
 }
 
-std::string_view name_of(FinishReason reason) {
-  switch (reason) {
-    case FinishReason::Length:
-      return "length";
-    case FinishReason::EndOfDocument:
-      return "end_of_document";
-    case FinishReason::StopString:
-      return "stop";
-  }
-  return "?";
-}
-
 std::vector<GeneratedTokens> generate_tokens(const MambaLM& model,
                                              std::span<const TokenIds> prompts,
                                              std::int32_t end_of_document,

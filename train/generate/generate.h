@@ -1,5 +1,6 @@
 // Writing text with a language model.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -7,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/names.h"
 #include "data/tokenizer/tokenizer.h"
 #include "layers/models/language_model.h"
 #include "train/generate/sampler.h"
@@ -27,8 +29,9 @@ void check_generate(const GenerateOptions& options);
 
 /// Why a text ended: it had max_tokens, the model ended the document, or a stop string came.
 enum class FinishReason : std::uint8_t { Length, EndOfDocument, StopString };
-/// "length", "end_of_document" or "stop".
-std::string_view name_of(FinishReason reason);
+template <>
+inline constexpr std::array<std::string_view, 3> kNames<FinishReason>{"length", "end_of_document",
+                                                                      "stop"};
 
 struct GeneratedTokens {
   std::vector<std::int32_t> tokens;  // without the end-of-document token

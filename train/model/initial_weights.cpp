@@ -25,11 +25,9 @@ void require_same_model(const Config& config, const LoadedModel& loaded) {
 
 void read_initial_weights(const Config& config, const TokenizerIdentity& tokenizer,
                           const std::vector<NamedTensor>& parameters) {
-  using Precision = Config::Train::Precision;
   const std::string& path = config.train.initial_weights;
-  const bool f64 = config.train.precision == Precision::F64;
   const LoadedModel loaded = load_model(
-      path, {.precision = f64 ? Precision::F64 : Precision::F32, .needs_tokenizer = false});
+      path, {.precision = kept_precision(config.train.precision), .needs_tokenizer = false});
   require_same_model(config, loaded);
   KRAIT_CHECK(
       BadConfig,

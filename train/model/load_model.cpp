@@ -29,10 +29,10 @@ LoadedModel load_checkpoint(const std::filesystem::path& path, const LoadModelOp
               loaded.tokenizer->vocab_size(),
               "; use another checkpoint, or train again on a set of this tokenizer.");
 
-  Config use = loaded.config;
-  loaded.precision = use.train.precision =
+  loaded.precision =
       options.precision.value_or(usable_precision(options.device, loaded.config.train.precision));
-  loaded.model = std::make_unique<MambaLM>(model_config(use, state.vocab_size));
+  loaded.model = std::make_unique<MambaLM>(
+      model_config(loaded.config.model, state.vocab_size, loaded.precision));
   read_checkpoint_parameters(loaded.path, options.weights, named_values(*loaded.model));
   loaded.model->place(options.device);
   return loaded;

@@ -15,7 +15,7 @@ namespace krait {
 struct LoadModelOptions {
   CheckpointWeights weights = CheckpointWeights::Trained;
   /// Default: as the model was trained, where the device can, else f32.
-  std::optional<Config::Train::Precision> precision;
+  std::optional<Precision> precision;
   Device device;
   /// Instead of the tokenizer that comes with the model: what make_tokenizer takes (a
   /// tokenizer.json, a directory with one, "byte").
@@ -27,7 +27,7 @@ struct LoadedModel {
   std::filesystem::path path;  // the checkpoint, or published model
   std::int64_t step = 0;
   Config config;
-  Config::Train::Precision precision = {};  // that it is used in; goes with precision_context()
+  Precision precision = {};  // that it is used in; goes with precision_context()
   std::unique_ptr<MambaLM> model;
   std::unique_ptr<Tokenizer> tokenizer;  // null only without needs_tokenizer
 };

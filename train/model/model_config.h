@@ -1,4 +1,4 @@
-// The shape of the model that a configuration describes.
+// The model that a configuration describes, with what only the data and the precision know.
 #pragma once
 #include <cstdint>
 
@@ -7,12 +7,15 @@
 
 namespace krait {
 
-/// The MambaConfig of `config` for data of `vocab_size` tokens. The dtype is f64 for
-/// train.precision f64, else that of the master weights, f32; activations and matrix weights are
-/// bf16 for train.precision bf16.
+/// `model` for data of `vocab_size` tokens, with the dtypes of `precision`.
 ///
 /// Throws BadData when model.vocab_size is set and is not `vocab_size`: the ids of the data would
 /// mean other tokens than those of the model.
-MambaConfig model_config(const Config& config, std::int64_t vocab_size);
+MambaConfig model_config(const MambaConfig& model, std::int64_t vocab_size, Precision precision);
+
+/// The model of a run: in train.precision.
+inline MambaConfig model_config(const Config& config, std::int64_t vocab_size) {
+  return model_config(config.model, vocab_size, config.train.precision);
+}
 
 }  // namespace krait

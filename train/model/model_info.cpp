@@ -29,7 +29,7 @@ void set_tokenizer(ModelInfo& info, const Tokenizer& tokenizer) {
 ModelInfo published_info(const fs::path& directory) {
   ModelInfo info{.path = directory};
   const HuggingFaceConfig config = read_hugging_face_config(directory);
-  info.form = kHuggingFaceStyles.at(static_cast<std::size_t>(config.style));
+  info.form = name_of(config.style);
   info.model = config.model;
   const SafetensorsModel weights(directory);
   for (const SafetensorsArray& a : weights.arrays()) {

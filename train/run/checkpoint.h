@@ -12,13 +12,16 @@
 // A checkpoint is written into a temporary directory, synced file by file, and renamed; the
 // manifest is checked before anything in it is used.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "core/names.h"
 #include "core/tensor/named_tensor.h"
 
 namespace krait {
@@ -81,6 +84,8 @@ CheckpointState read_checkpoint_state(const std::filesystem::path& checkpoint);
 
 /// Which weights to take.
 enum class CheckpointWeights : std::uint8_t { Trained, Averaged };
+template <>
+inline constexpr std::array<std::string_view, 2> kNames<CheckpointWeights>{"trained", "averaged"};
 /// Reads parameters into `tensors`, matched by name. Throws BadData when a name is missing or left
 /// over, or a shape differs.
 void read_checkpoint_parameters(const std::filesystem::path& checkpoint, CheckpointWeights weights,

@@ -59,8 +59,8 @@ TEST_F(EvalPerplexity, ReportsTheFiguresOfEveryProtocol) {
   const LoadedModel loaded = load_model(run_.path());
   TextStatistics text;
   text.add(kText);
-  for (std::size_t i = 0; i < std::size(kPerplexityProtocols); ++i) {
-    const std::string name(kPerplexityProtocols[i]);
+  for (std::size_t i = 0; i < kNames<PerplexityProtocol>.size(); ++i) {
+    const std::string name(kNames<PerplexityProtocol>[i]);
     const auto r = report({"--text", run_.file("text"), "--protocol", name});
     PerplexityOptions o{.windowing = {static_cast<PerplexityProtocol>(i), 16, 8}};
     const PerplexityScore score =

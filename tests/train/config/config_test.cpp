@@ -200,8 +200,8 @@ TEST(Config, BooleansAreTrueAndFalseOnly) {
 }
 
 TEST(Config, ChoicesAreChecked) {
-  EXPECT_EQ(parse(kValid + "model.norm: layer\n").model.norm, Config::Model::Norm::Layer);
-  EXPECT_EQ(parse(kValid + "model.norm: 'layer'\n").model.norm, Config::Model::Norm::Layer);
+  EXPECT_EQ(parse(kValid + "model.norm: layer\n").model.norm, NormKind::Layer);
+  EXPECT_EQ(parse(kValid + "model.norm: 'layer'\n").model.norm, NormKind::Layer);
   EXPECT_EQ(mistakes(kValid + "schedule: {kind: cosin}\n"),
             "c.yaml:14:18: schedule.kind must be one of cosine, linear, wsd, constant, got "
             "'cosin'; did you mean cosine?");
@@ -498,45 +498,6 @@ TEST(Config, MutatedFilesLoadOrGiveAnErrorOfOurs) {
   }
   EXPECT_GT(loaded, 50);    // comments and texts can change without harm
   EXPECT_LT(loaded, 5000);  // and most other bytes cannot
-}
-
-TEST(Config, DevicesThatThisBuildCannotUseAreConfigErrors) {
-  Config config = parse(kValid);
-  config.run.device = Config::Run::Device::Cpu;
-  EXPECT_EQ(resolve_device(config), Device{});
-  config.train.precision = Config::Train::Precision::Bf16;
-  EXPECT_THROW(resolve_device(config), Error);
-  if (!kCudaEnabled) {
-    config.train.precision = Config::Train::Precision::F32;
-    config.run.device = Config::Run::Device::Auto;
-    EXPECT_EQ(resolve_device(config), Device{});
-    config.run.device = Config::Run::Device::Cuda;
-    EXPECT_THROW(resolve_device(config), Error);
-  }
-}
-
-TEST(Config, AModelIsUsedInItsOwnPrecisionOrInF32) {
-  using Precision = Config::Train::Precision;
-  const Device cpu, gpu{.type = DeviceType::Cuda};
-  EXPECT_EQ(usable_precision(cpu, Precision::F64), Precision::F64);
-  EXPECT_EQ(usable_precision(cpu, Precision::Bf16), Precision::F32);
-  EXPECT_EQ(usable_precision(cpu, Precision::Tf32), Precision::F32);
-  EXPECT_EQ(usable_precision(gpu, Precision::F64), Precision::F32);
-  for (const Precision p : {Precision::F32, Precision::Tf32, Precision::Bf16}) {
-    EXPECT_EQ(usable_precision(gpu, p), p);
-    EXPECT_NO_THROW(require_precision(gpu, p, "--dtype"));
-  }
-  try {
-    require_precision(cpu, Precision::Bf16, "--dtype");
-    FAIL() << "bf16 on the CPU";
-  } catch (const Error& e) {
-    const std::string_view reason = cuda_device_count() > 0 ? "this run computes on the CPU"
-                                    : kCudaEnabled          ? "this machine has no NVIDIA GPU"
-                                                            : "this build has no CUDA backend";
-    const std::string message = e.what();
-    EXPECT_TRUE(message.starts_with(str("--dtype bf16 needs CUDA, but ", reason))) << message;
-    EXPECT_TRUE(message.ends_with("; set --dtype=f32.")) << message;
-  }
 }
 
 TEST(NearestName, CountsEditsAndSwapsAndGivesUpOnFarNames) {

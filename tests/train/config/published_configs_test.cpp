@@ -33,7 +33,7 @@ const Published kPublished[] = {
 };
 
 // Parameters of a Mamba-1 language model, written out independently of the layers.
-std::int64_t parameter_count(const Config::Model& m) {
+std::int64_t parameter_count(const MambaConfig& m) {
   const std::int64_t d = m.d_model;
   const std::int64_t inner = m.expand * d;
   const std::int64_t rank = m.dt_rank > 0 ? m.dt_rank : (d + 15) / 16;
@@ -72,7 +72,7 @@ TEST(PublishedConfigs, TheFiveSizesHaveThePublishedShapesAndCounts) {
     EXPECT_EQ(c.model.dt_rank, (c.model.d_model + 15) / 16);
     EXPECT_TRUE(c.model.tie_embeddings);
     EXPECT_TRUE(c.model.rescale_prenorm_residual);
-    EXPECT_EQ(c.model.norm, Config::Model::Norm::Rms);
+    EXPECT_EQ(c.model.norm, NormKind::Rms);
   }
 }
 
@@ -94,7 +94,7 @@ TEST(PublishedConfigs, TheFiveSizesHaveThePublishedRecipe) {
     const LearningRate rate{c.schedule, c.optimizer.lr, c.train.steps};
     EXPECT_EQ(rate(c.schedule.warmup_steps), c.optimizer.lr);
     EXPECT_NEAR(rate(c.train.steps), 1e-5, 1e-9);
-    EXPECT_EQ(c.train.precision, Config::Train::Precision::Bf16);
+    EXPECT_EQ(c.train.precision, Precision::Bf16);
   }
 }
 

@@ -19,7 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-using Precision = Config::Train::Precision;
 
 /// What is asked for in f32, of log-likelihoods and of perplexities.
 constexpr double kTolerance = 1e-4;

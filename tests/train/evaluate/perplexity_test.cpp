@@ -102,8 +102,7 @@ TEST(Perplexity, EveryProtocolScoresEachTokenGivenExactlyItsContext) {
       const PerplexityScore score = score_corpus(model, d.corpus(), o);
       EXPECT_EQ(score.n_tokens, d.text_tokens());
       // f64, sums of 30 terms; the convolution and scan run in other chunks
-      EXPECT_NEAR(score.loglikelihood, expected, 1e-10)
-          << kPerplexityProtocols[static_cast<int>(protocol)] << " reset " << reset;
+      EXPECT_NEAR(score.loglikelihood, expected, 1e-10) << name_of(protocol) << " reset " << reset;
     }
   }
 }
@@ -210,7 +209,7 @@ TEST(Perplexity, LossesAreSortedByTheTokensOfTextThatTheModelHadRead) {
     double losses = 0;
     for (std::size_t b = 0; b < score.by_context.size(); ++b) {
       EXPECT_EQ(score.by_context[b].n_tokens, expected[static_cast<int>(b)])
-          << kPerplexityProtocols[static_cast<int>(protocol)] << " bucket " << b;
+          << name_of(protocol) << " bucket " << b;
       losses += static_cast<double>(score.by_context[b].n_tokens) * score.by_context[b].mean_loss;
     }
     EXPECT_NEAR(losses, -score.loglikelihood, 1e-12 * losses);

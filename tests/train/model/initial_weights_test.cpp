@@ -52,7 +52,7 @@ TEST_F(InitialWeights, AreThoseOfAPublishedModelOrOfACheckpoint) {
 }
 
 TEST_F(InitialWeights, OfAnotherModelAreRefused) {
-  const Config::Model fits = config_.model;
+  const MambaConfig fits = config_.model;
   config_.model.d_state = 4;
   expect_refused({"train.initial_weights", "A_log", "(24, 4)"});
   config_.model = fits, config_.model.n_layer = 1;

@@ -82,7 +82,7 @@ TEST_F(LoadModel, TakesTheAveragedWeightsOnRequest) {
 TEST_F(LoadModel, ReadsIntoAnotherDtype) {
   save(1);
   const LoadedModel narrow = load_model(run()),
-                    wide = load_model(run(), {.precision = Config::Train::Precision::F64});
+                    wide = load_model(run(), {.precision = Precision::F64});
   const Tensor a = narrow.model->head().value(), b = wide.model->head().value();
   ASSERT_EQ(b.dtype(), DType::F64);
   for (std::size_t i = 0; i < a.span<float>().size(); ++i) {
@@ -94,7 +94,6 @@ using GpuLoadModel = LoadModel;
 TEST_F(GpuLoadModel, ReadsInAnyPrecisionThatTheGpuHas) {
   KRAIT_SKIP_WITHOUT_GPU();
   save(1);
-  using Precision = Config::Train::Precision;
   const LoadedModel cpu = load_model(run());
   for (const Precision precision : {Precision::F32, Precision::Tf32, Precision::Bf16}) {
     const Device gpu{.type = DeviceType::Cuda};

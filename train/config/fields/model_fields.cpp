@@ -5,7 +5,7 @@ namespace krait {
 
 std::vector<Field> model_fields() {
   using Role = FieldRole;
-  using S = Config::Model;
+  using S = MambaConfig;
   std::vector<Field> fields;
   const Section model{"model", [](auto& c) { return &c.model; }, fields};
   model.add(Role::FixesRun, "d_model", &S::d_model,
@@ -35,9 +35,7 @@ std::vector<Field> model_fields() {
   model
       .add(Role::FixesRun, "dt_rank", &S::dt_rank,
            {.range = between(0, 1 << 20), .help = "rank of delta; 0: ceil(d_model / 16)"})
-      .meaning = [](const Config& c) {
-    return FieldValue(c.model.dt_rank > 0 ? c.model.dt_rank : (c.model.d_model + 15) / 16);
-  };
+      .meaning = [](const Config& c) { return FieldValue(c.model.rank()); };
   model.add(Role::FixesRun, "dt_min", &S::dt_min,
             {.range = kPositive, .help = "smallest initial delta (log-uniform draw)"});
   model.add(Role::FixesRun, "dt_max", &S::dt_max,

@@ -153,7 +153,7 @@ void read_rank(const Members& m, const char* key, Config& config) {
 
 /// intermediate_size, where it is given, counts more than expand, as in transformers.
 void read_inner_width(const Members& m, Config& config) {
-  Config::Model& model = config.model;
+  MambaConfig& model = config.model;
   m.set("expand", *find_field("model.expand"), whole(2), config);
   if (!m.has("intermediate_size")) return;
   const json& v = m["intermediate_size"];
@@ -219,15 +219,14 @@ void read_state_spaces(const Members& m, const std::string& where, HuggingFaceCo
   const json none = json::object();
   if (m.has("ssm_cfg") && !m["ssm_cfg"].is_object()) m.bad("ssm_cfg", "must be an object");
   read_ssm(m.has("ssm_cfg") ? m["ssm_cfg"] : none, where + ": ssm_cfg", config);
-  config.model.norm =
-      m.boolean("rms_norm", true) ? Config::Model::Norm::Rms : Config::Model::Norm::Layer;
+  config.model.norm = m.boolean("rms_norm", true) ? NormKind::Rms : NormKind::Layer;
   config.model.norm_eps = kOfficialEps;
   result.style = HuggingFaceStyle::StateSpaces;
   result.model = config.model;
 }
 
 /// What holds between fields.
-void check(const Config::Model& model, const std::string& where) {
+void check(const MambaConfig& model, const std::string& where) {
   constexpr std::int64_t kMaxInner = std::int64_t{1} << 24;
   KRAIT_CHECK(BadData, model.vocab_size > 0, where, ": vocab_size must be positive.");
   KRAIT_CHECK(BadData, model.d_model <= kMaxInner / model.expand, where, ": expand * width is ",
@@ -242,13 +241,13 @@ void write(Bindings bindings, const Config& config, ordered_json& object) {
   }
 }
 
-ordered_json rank_json(const Config::Model& model) {
+ordered_json rank_json(const MambaConfig& model) {
   return model.dt_rank > 0 ? ordered_json(model.dt_rank) : ordered_json("auto");
 }
 
 ordered_json transformers_json(const Config& config, const HuggingFaceConfigExtras& extras) {
-  const Config::Model& model = config.model;
-  KRAIT_CHECK(Usage, model.norm == Config::Model::Norm::Rms,
+  const MambaConfig& model = config.model;
+  KRAIT_CHECK(Usage, model.norm == NormKind::Rms,
               "transformers' Mamba has RMSNorm, but model.norm is layer; use --style "
               "state-spaces.");
   const bool falcon = model.norm_bcdt;
@@ -271,7 +270,7 @@ ordered_json transformers_json(const Config& config, const HuggingFaceConfigExtr
 }
 
 ordered_json state_spaces_json(const Config& config) {
-  const Config::Model& model = config.model;
+  const MambaConfig& model = config.model;
   KRAIT_CHECK(Usage, !model.norm_bcdt,
               "the official Mamba does not normalise B, C and dt (model.norm_bcdt); use --style "
               "transformers, which writes a FalconMamba.");
@@ -282,7 +281,7 @@ ordered_json state_spaces_json(const Config& config) {
   write(ssm_bindings(), config, ssm);
   ssm["dt_rank"] = rank_json(model);
   object["ssm_cfg"] = ssm;
-  object["rms_norm"] = model.norm == Config::Model::Norm::Rms;
+  object["rms_norm"] = model.norm == NormKind::Rms;
   object["residual_in_fp32"] = true;
   object["fused_add_norm"] = true;
   return object;
@@ -306,7 +305,7 @@ HuggingFaceConfig parse_hugging_face_config(std::string_view text, const std::st
   return result;
 }
 
-std::string hugging_face_config_json(const Config::Model& model, HuggingFaceStyle style,
+std::string hugging_face_config_json(const MambaConfig& model, HuggingFaceStyle style,
                                      const HuggingFaceConfigExtras& extras) {
   Config config;
   config.model = model;

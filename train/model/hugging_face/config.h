@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/names.h"
 #include "train/config/config.h"
 
 namespace krait {
@@ -14,13 +15,15 @@ namespace krait {
 /// FalconMambaForCausalLM; "model_type" says which) and that of the official implementation
 /// (state-spaces; "d_model", "ssm_cfg").
 enum class HuggingFaceStyle : std::uint8_t { Transformers, StateSpaces };
-inline constexpr std::array<std::string_view, 2> kHuggingFaceStyles{"transformers", "state-spaces"};
+template <>
+inline constexpr std::array<std::string_view, 2> kNames<HuggingFaceStyle>{"transformers",
+                                                                          "state-spaces"};
 
 struct HuggingFaceConfig {
   HuggingFaceStyle style = HuggingFaceStyle::Transformers;
   /// vocab_size is that of config.json; the embedding may have more rows, up to a multiple of
   /// pad_vocab_multiple.
-  Config::Model model;
+  MambaConfig model;
   std::string
       dtype;  // of the saved weights: "float32", "bfloat16", ...; empty where it is not said
 };
@@ -41,7 +44,7 @@ struct HuggingFaceConfigExtras {
 /// The config.json of a model whose fields, vocab_size included, are `model`. Throws Usage when the
 /// style cannot express it: LayerNorm in transformers, normalised B, C, dt or another norm_eps in
 /// state-spaces.
-std::string hugging_face_config_json(const Config::Model& model, HuggingFaceStyle style,
+std::string hugging_face_config_json(const MambaConfig& model, HuggingFaceStyle style,
                                      const HuggingFaceConfigExtras& extras);
 
 }  // namespace krait

@@ -85,8 +85,8 @@ const char* dtype_name(SafetensorsType type) {
 }
 
 /// Fields of the configuration as the model has them.
-Config::Model published_model(const LoadedModel& loaded, HuggingFaceStyle style) {
-  Config::Model model = loaded.config.model;
+MambaConfig published_model(const LoadedModel& loaded, HuggingFaceStyle style) {
+  MambaConfig model = loaded.config.model;
   const MambaConfig& c = loaded.model->config();
   // transformers knows no padding: the vocabulary is the rows.
   model.vocab_size = style == HuggingFaceStyle::Transformers ? c.padded_vocab() : c.vocab_size;

@@ -9,9 +9,8 @@ namespace krait {
 std::filesystem::path import_hugging_face(const std::filesystem::path& directory,
                                           const std::filesystem::path& run,
                                           const std::filesystem::path& tokenizer) {
-  LoadedModel loaded = load_hugging_face(directory, {.precision = Config::Train::Precision::F32,
-                                                     .tokenizer = tokenizer,
-                                                     .needs_tokenizer = false});
+  LoadedModel loaded = load_hugging_face(
+      directory, {.precision = Precision::F32, .tokenizer = tokenizer, .needs_tokenizer = false});
   Config& config = loaded.config;
   if (loaded.tokenizer == nullptr) {
     loaded.tokenizer = std::make_unique<NumberTokenizer>(config.model.vocab_size);

@@ -116,7 +116,7 @@ std::int64_t padding_multiple(std::int64_t vocab, std::int64_t rows) {
 }
 
 /// Sets the model's vocabulary and padding so that the embedding has the rows of the file.
-void set_vocabulary(Config::Model& model, std::int64_t rows, const Tokenizer* tokenizer,
+void set_vocabulary(MambaConfig& model, std::int64_t rows, const Tokenizer* tokenizer,
                     const fs::path& directory) {
   const MambaConfig declared{.vocab_size = model.vocab_size,
                              .pad_vocab_multiple = model.pad_vocab_multiple};
@@ -165,7 +165,6 @@ LoadedModel load_hugging_face(const fs::path& directory, const LoadModelOptions&
   loaded.tokenizer = find_tokenizer(directory, options);
   Weights weights(directory);
 
-  using Precision = Config::Train::Precision;
   Config& config = loaded.config;
   config.model = published.model;
   config.data.sequence_length = kWindow;
@@ -175,10 +174,9 @@ LoadedModel load_hugging_face(const fs::path& directory, const LoadModelOptions&
               " has an embedding of shape ", embedding, ".");
   set_vocabulary(config.model, embedding[0], loaded.tokenizer.get(), directory);
 
-  Config use = config;
-  loaded.precision = use.train.precision =
+  loaded.precision =
       options.precision.value_or(usable_precision(options.device, config.train.precision));
-  const MambaConfig model = model_config(use, config.model.vocab_size);
+  const MambaConfig model = model_config(config.model, config.model.vocab_size, loaded.precision);
   weights.check_sizes(model);
   loaded.model = std::make_unique<MambaLM>(model);
   weights.read_into(*loaded.model);

@@ -92,14 +92,14 @@ TEST(HuggingFaceConfig, ReadsThatOfTheOfficialImplementation) {
   EXPECT_EQ(c.model.pad_vocab_multiple, 8);
   EXPECT_EQ(c.model.d_state, 16);
   EXPECT_TRUE(c.model.tie_embeddings);
-  EXPECT_EQ(c.model.norm, Config::Model::Norm::Rms);
+  EXPECT_EQ(c.model.norm, NormKind::Rms);
   value["rms_norm"] = false;
   value["tie_embeddings"] = false;
   value["ssm_cfg"] = {{"layer", "Mamba1"}, {"d_state", 4},       {"d_conv", 2},
                       {"expand", 1},       {"dt_rank", "auto"},  {"conv_bias", false},
                       {"bias", true},      {"dt_init", "random"}};
   c = parse(value);
-  EXPECT_EQ(c.model.norm, Config::Model::Norm::Layer);
+  EXPECT_EQ(c.model.norm, NormKind::Layer);
   EXPECT_FALSE(c.model.tie_embeddings);
   EXPECT_EQ(c.model.d_state, 4);
   EXPECT_EQ(c.model.d_conv, 2);
@@ -156,7 +156,7 @@ TEST(HuggingFaceConfig, WhatIsWrittenReadsBack) {
     for (const HuggingFaceStyle style :
          {HuggingFaceStyle::Transformers, HuggingFaceStyle::StateSpaces}) {
       if (falcon && style == HuggingFaceStyle::StateSpaces) continue;
-      Config::Model model = parse(mamba()).model;
+      MambaConfig model = parse(mamba()).model;
       model.norm_bcdt = falcon;
       model.bcdt_eps = 3e-5;
       model.norm_eps = 1e-5;  // the only one of the official implementation
@@ -179,8 +179,8 @@ TEST(HuggingFaceConfig, WhatIsWrittenReadsBack) {
 }
 
 TEST(HuggingFaceConfig, AStyleThatCannotExpressTheModelIsRefused) {
-  Config::Model model = parse(mamba()).model;
-  model.norm = Config::Model::Norm::Layer;
+  MambaConfig model = parse(mamba()).model;
+  model.norm = NormKind::Layer;
   expect_error(ErrorKind::Usage, {"model.norm", "state-spaces"},
                [&] { hugging_face_config_json(model, HuggingFaceStyle::Transformers, {}); });
   model.norm_bcdt = true;

@@ -19,7 +19,6 @@ namespace krait {
 namespace {
 
 namespace fs = std::filesystem;
-using Precision = Config::Train::Precision;
 
 /// The directories of published models among the golden files, but for those of Mamba-2.
 std::vector<fs::path> golden_models() {

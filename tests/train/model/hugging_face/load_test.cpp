@@ -79,7 +79,7 @@ TEST_F(HuggingFace, AnExportedModelOfBytesComesBackWithItsTokenizer) {
     EXPECT_EQ(loaded.tokenizer->identity(), ByteTokenizer().identity());
     EXPECT_EQ(loaded.model->config().vocab_size, 257);
     EXPECT_EQ(loaded.model->config().padded_vocab(), 264);
-    EXPECT_EQ(loaded.precision, Config::Train::Precision::F32);
+    EXPECT_EQ(loaded.precision, Precision::F32);
   }
 }
 
