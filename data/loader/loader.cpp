@@ -1,15 +1,11 @@
 #include "data/loader/loader.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <deque>
-#include <exception>
-#include <mutex>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "core/error.h"
+#include "core/system/bounded_queue.h"
 #include "data/loader/sample_order.h"
 
 namespace krait {
@@ -76,53 +72,24 @@ class Loader::BatchMaker {
   std::optional<Sample> sample_;  // the first one: all are of its length and kind
 };
 
-/// Makes batches in order on a thread of its own, at most `depth` ahead.
+/// Makes batches in order on another thread, ahead of the calls of take().
 class Loader::Prefetcher {
  public:
   Prefetcher(const std::vector<LoaderPart>& parts, const LoaderOptions& options,
              std::uint64_t first)
       : maker_(parts, options),
-        options_(options),
-        thread_([this, first](const std::stop_token& stop) { run(stop, first); }) {}
+        ready_(static_cast<std::size_t>(options.prefetch),
+               [this, first, step = static_cast<std::uint64_t>(options.batch_size)](
+                   const BoundedQueue<Batch>::Put& put) {
+                 for (std::uint64_t k = first; put(maker_.make(k)); k += step) {
+                 }
+               }) {}
 
-  Batch take() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return !ready_.empty() || failure_; });
-    if (ready_.empty()) std::rethrow_exception(failure_);
-    Batch batch = std::move(ready_.front());
-    ready_.pop_front();
-    lock.unlock();
-    changed_.notify_all();
-    return batch;
-  }
+  Batch take() { return ready_.take().value(); }
 
  private:
-  void run(const std::stop_token& stop, std::uint64_t first) {
-    try {
-      const auto step = static_cast<std::uint64_t>(options_.batch_size);
-      for (std::uint64_t k = first; !stop.stop_requested(); k += step) {
-        Batch batch = maker_.make(k);
-        std::unique_lock lock(mutex_);
-        const auto depth = static_cast<std::size_t>(options_.prefetch);
-        if (!changed_.wait(lock, stop, [&] { return ready_.size() < depth; })) return;
-        ready_.push_back(std::move(batch));
-        lock.unlock();
-        changed_.notify_all();
-      }
-    } catch (...) {
-      const std::lock_guard lock(mutex_);
-      failure_ = std::current_exception();
-      changed_.notify_all();
-    }
-  }
-
   BatchMaker maker_;
-  LoaderOptions options_;
-  std::mutex mutex_;
-  std::condition_variable_any changed_;
-  std::deque<Batch> ready_;
-  std::exception_ptr failure_;
-  std::jthread thread_;  // last: it is stopped and joined before what it uses goes
+  BoundedQueue<Batch> ready_;  // after what its thread uses
 };
 
 Loader::Loader(std::vector<LoaderPart> parts, const LoaderOptions& options)

@@ -1,13 +1,10 @@
 #include "data/text/encoder.h"
 
 #include <algorithm>
-#include <condition_variable>
-#include <deque>
-#include <mutex>
-#include <thread>
 #include <utility>
 
 #include "core/error.h"
+#include "core/system/bounded_queue.h"
 #include "core/system/parallel.h"
 #include "data/files/json_text.h"
 
@@ -78,68 +75,40 @@ void visit_lines(const TextPiece& piece, const TextSource& source, const std::st
   }
 }
 
-/// Reads batches on a thread of its own, at most kBatchesAhead ahead.
+/// Reads batches of pieces on another thread, kBatchesAhead of the calls of take().
 class TextEncoder::ReadAhead {
  public:
   ReadAhead(const TextEncoder& encoder, TextPosition start)
       : reader_(encoder.sources_, encoder.tokenizer_, encoder.options_.reader, start),
-        thread_([this](const std::stop_token& stop) { run(stop); }) {}
+        batches_(kBatchesAhead, [this](const Put& put) { read(put); }) {}
 
-  /// Empty at the end. A failure comes out behind what was read before it.
-  Pieces take() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return !ready_.empty() || ended_; });
-    if (ready_.empty()) {
-      if (failure_) std::rethrow_exception(failure_);
-      return {};
-    }
-    Pieces batch = std::move(ready_.front());
-    ready_.pop_front();
-    lock.unlock();
-    changed_.notify_all();
-    return batch;
-  }
+  /// Empty at the end.
+  Pieces take() { return batches_.take().value_or(Pieces{}); }
 
  private:
-  void run(const std::stop_token& stop) {
+  using Put = BoundedQueue<Pieces>::Put;
+
+  void read(const Put& put) {
+    const std::size_t most = batch_bytes();
+    std::size_t bytes = 0;
     Pieces batch;
-    std::exception_ptr failure;
     try {
-      const std::size_t most = batch_bytes();
-      std::size_t bytes = 0;
       while (auto piece = reader_.next()) {
         bytes += piece->text.size();
         batch.push_back(std::move(*piece));
         if (bytes < most && batch.size() < kBatchPieces) continue;
-        if (!hand_over(std::exchange(batch, {}), stop)) return;
+        if (!put(std::exchange(batch, {}))) return;
         bytes = 0;
       }
     } catch (...) {
-      failure = std::current_exception();
+      if (!batch.empty()) put(std::move(batch));  // what was read before the failure comes first
+      throw;
     }
-    if (!batch.empty() && !hand_over(std::move(batch), stop)) return;
-    const std::lock_guard lock(mutex_);
-    failure_ = failure;
-    ended_ = true;
-    changed_.notify_all();
-  }
-
-  bool hand_over(Pieces batch, const std::stop_token& stop) {
-    std::unique_lock lock(mutex_);
-    if (!changed_.wait(lock, stop, [this] { return ready_.size() < kBatchesAhead; })) return false;
-    ready_.push_back(std::move(batch));
-    lock.unlock();
-    changed_.notify_all();
-    return true;
+    if (!batch.empty()) put(std::move(batch));
   }
 
   TextReader reader_;
-  std::mutex mutex_;
-  std::condition_variable_any changed_;
-  std::deque<Pieces> ready_;
-  std::exception_ptr failure_;
-  bool ended_ = false;
-  std::jthread thread_;  // last: it is stopped and joined before what it uses goes
+  BoundedQueue<Pieces> batches_;  // after what its thread uses
 };
 
 TextEncoder::TextEncoder(const std::vector<TextSource>& sources, const Tokenizer& tokenizer,
