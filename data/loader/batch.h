@@ -6,13 +6,13 @@
 
 namespace krait {
 
-/// Samples in rows. All tensors are i32 of shape (batch, length) on the CPU.
+/// Samples in rows. All tensors are i32 on the CPU.
 struct Batch {
-  Tensor inputs;
-  Tensor targets;
-  Tensor sequence_ids;             // undefined when the samples have none
+  Tensor inputs;                   // (batch, length)
+  Tensor targets;                  // (batch, targets of a sample): (batch, length) or (batch, 1)
+  Tensor sequence_ids;             // (batch, length); undefined when the samples have none
   std::int64_t n_targets = 0;      // that are not ignored
-  std::uint64_t first_sample = 0;  // its number in the run
+  std::uint64_t first_sample = 0;  // the number of its first row in the run
 };
 
 }  // namespace krait

@@ -5,11 +5,13 @@
 
 namespace krait {
 
-/// One training sequence. `sequence_ids` is empty or as long as the others, which are equally long.
+/// One training sequence.
 struct Sample {
   std::vector<std::int32_t> inputs;
-  std::vector<std::int32_t> targets;       // of each input, or kIgnoreIndex
-  std::vector<std::int32_t> sequence_ids;  // state does not pass where the id changes
+  std::vector<std::int32_t> targets;       // one per input, or the label of the whole sequence;
+                                           // kIgnoreIndex for none
+  std::vector<std::int32_t> sequence_ids;  // one per input, or empty: state does not pass where the
+                                           // id changes
 };
 
 /// Where a sample goes in a batch: the spans are as long as its vectors.

@@ -33,19 +33,22 @@ class Loader::BatchMaker {
  public:
   BatchMaker(const std::vector<LoaderPart>& parts, const LoaderOptions& options)
       : parts_(parts),
-        batch_size_(options.batch_size),
+        first_row_(options.rank * options.batch_size / options.ranks),
+        rows_((options.rank + 1) * options.batch_size / options.ranks - first_row_),
         order_(order_parts(parts), options.seed, options.shuffle) {}
 
+  /// This rank's rows of the batch that begins with sample `first`.
   Batch make(std::uint64_t first) {
+    first += static_cast<std::uint64_t>(first_row_);
     std::vector<SamplePlace> places;
-    for (std::int64_t row = 0; row < batch_size_; ++row) {
+    for (std::int64_t row = 0; row < rows_; ++row) {
       places.push_back(order_(first + static_cast<std::uint64_t>(row)));
       parts_[places.back().part].dataset->prefetch(places.back().index);
     }
     if (!sample_) sample_ = parts_[places.front().part].dataset->get(places.front().index);
     Batch batch = shaped_like(*sample_);
     batch.first_sample = first;
-    for (std::int64_t row = 0; row < batch_size_; ++row) {
+    for (std::int64_t row = 0; row < rows_; ++row) {
       const SampleRow target{.inputs = row_of(batch.inputs, row),
                              .targets = row_of(batch.targets, row),
                              .sequence_ids = row_of(batch.sequence_ids, row)};
@@ -59,15 +62,16 @@ class Loader::BatchMaker {
 
  private:
   Batch shaped_like(const Sample& sample) const {
-    const Shape shape{batch_size_, static_cast<std::int64_t>(sample.inputs.size())};
-    Batch batch{.inputs = Tensor::empty(shape, DType::I32),
-                .targets = Tensor::empty(shape, DType::I32)};
-    if (!sample.sequence_ids.empty()) batch.sequence_ids = Tensor::empty(shape, DType::I32);
+    const auto rows_like = [this](const std::vector<std::int32_t>& values) {
+      return Tensor::empty({rows_, static_cast<std::int64_t>(values.size())}, DType::I32);
+    };
+    Batch batch{.inputs = rows_like(sample.inputs), .targets = rows_like(sample.targets)};
+    if (!sample.sequence_ids.empty()) batch.sequence_ids = rows_like(sample.sequence_ids);
     return batch;
   }
 
   std::vector<LoaderPart> parts_;
-  std::int64_t batch_size_;
+  std::int64_t first_row_, rows_;
   SampleOrder order_;
   std::optional<Sample> sample_;  // the first one: all are of its length and kind
 };
@@ -97,6 +101,10 @@ Loader::Loader(std::vector<LoaderPart> parts, const LoaderOptions& options)
   KRAIT_REQUIRE(options.batch_size >= 1 && options.prefetch >= 0,
                 "[Loader] batch_size must be >= 1 and prefetch >= 0, got ", options.batch_size,
                 " and ", options.prefetch, ".");
+  KRAIT_REQUIRE(
+      options.rank >= 0 && options.rank < options.ranks && options.ranks <= options.batch_size,
+      "[Loader] rank must be in [0, ranks) and ranks at most batch_size, got rank ", options.rank,
+      " of ", options.ranks, " for batches of ", options.batch_size, ".");
   start();
 }
 

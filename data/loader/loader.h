@@ -10,10 +10,12 @@
 namespace krait {
 
 struct LoaderOptions {
-  std::int64_t batch_size = 1;
+  std::int64_t batch_size = 1;  // samples, of all ranks together
   std::uint64_t seed = 0;
   bool shuffle = true;
   int prefetch = 2;  // batches made ahead by a background thread; 0: made when asked for
+  int rank = 0;      // of the processes that share the batches,
+  int ranks = 1;     // and how many those are, at most batch_size
 };
 
 /// A data set of a mixture. Its share of the samples is weight / sum of weights.
@@ -26,6 +28,10 @@ struct LoaderPart {
 /// SampleOrder defines; batches run on across the end of an epoch. So the whole position is one
 /// integer, samples_seen(), and the order is the same whatever the batch size, the prefetch depth
 /// and the number of interruptions.
+///
+/// Rank r of n gets rows [r b / n, (r + 1) b / n) of each batch of b samples, rounded down. The
+/// position counts the samples of all ranks, so it is the same on each of them, and the order does
+/// not depend on their number.
 class Loader {
  public:
   /// Throws BadConfig for impossible weights.
@@ -35,10 +41,10 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// Waits for the next batch. An exception of the dataset comes out here, at the batch it belongs
-  /// to, and again at every later call.
+  /// Waits for the next batch: this rank's rows of it. An exception of the dataset comes out here,
+  /// at the batch it belongs to, and again at every later call.
   Batch next();
-  /// Samples handed out since the start of the run: what a checkpoint keeps.
+  /// Samples handed out to all ranks since the start of the run: what a checkpoint keeps.
   std::uint64_t samples_seen() const { return samples_seen_; }
   /// Of the next sample of a part: how often all of it has been handed out.
   std::uint64_t epoch(std::size_t part = 0) const;

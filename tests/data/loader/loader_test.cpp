@@ -287,6 +287,94 @@ TEST(Loader, ABatchKnowsItsPlaceInTheRun) {
   EXPECT_EQ(loader.epoch(), 2u);
 }
 
+/// Sample i has the inputs i, i, i and one target, its label: i mod 3, and none for every fifth.
+class Labelled final : public Dataset {
+ public:
+  std::uint64_t size() const override { return 10; }
+  Sample get(std::uint64_t index) const override {
+    const auto i = static_cast<std::int32_t>(index);
+    return {.inputs = Ids(3, i), .targets = {i % 5 == 4 ? kIgnoreIndex : i % 3}};
+  }
+};
+
+TEST(Loader, TargetsMayBeFewerThanInputs) {
+  for (const int prefetch : {0, 2}) {
+    Loader loader(std::make_shared<Labelled>(),
+                  {.batch_size = 5, .shuffle = false, .prefetch = prefetch});
+    const Batch batch = loader.next();
+    EXPECT_EQ(batch.inputs.shape(), (Shape{5, 3}));
+    EXPECT_EQ(batch.targets.shape(), (Shape{5, 1}));
+    EXPECT_FALSE(batch.sequence_ids.defined());
+    const auto labels = batch.targets.span<std::int32_t>();
+    EXPECT_EQ(Ids(labels.begin(), labels.end()), (Ids{0, 1, 2, 0, kIgnoreIndex}));
+    const auto inputs = batch.inputs.span<std::int32_t>();
+    EXPECT_EQ(Ids(inputs.begin() + 3, inputs.begin() + 9), (Ids{1, 1, 1, 2, 2, 2}));
+    EXPECT_EQ(batch.n_targets, 4);
+  }
+}
+
+/// The first sample has one label, the others two.
+class Relabelled final : public Dataset {
+ public:
+  std::uint64_t size() const override { return 4; }
+  Sample get(std::uint64_t index) const override {
+    return {.inputs = Ids(3), .targets = Ids(index == 0 ? 1 : 2)};
+  }
+};
+
+TEST(Loader, SamplesWithUnequalNumbersOfTargetsAreNotABatch) {
+  Loader loader(std::make_shared<Relabelled>(), {.batch_size = 2, .shuffle = false, .prefetch = 0});
+  expect_error(ErrorKind::Contract, {"got 3 inputs, 2 targets", "where 3, 1 and 0 were expected"},
+               [&] { loader.next(); });
+}
+
+// Each batch of 7 goes to `ranks` ranks as evenly as it can; in the order of the ranks their rows
+// are those of one process.
+TEST(Loader, RanksShareEachBatchAndTheOrderDoesNotDependOnTheirNumber) {
+  const std::vector<LoaderPart> parts{
+      {.dataset = std::make_shared<Numbers>(30), .weight = 1},
+      {.dataset = std::make_shared<Numbers>(50, ~std::uint64_t{0}, 100), .weight = 2}};
+  constexpr int kBatch = 7, kBatches = 20;
+  Loader alone(parts, {.batch_size = kBatch, .seed = 6});
+  const Ids order = take(alone, kBatches);
+  for (const int ranks : {1, 2, 3, 7}) {
+    std::vector<std::unique_ptr<Loader>> loaders;
+    for (int rank = 0; rank < ranks; ++rank) {
+      loaders.push_back(std::make_unique<Loader>(
+          parts, LoaderOptions{.batch_size = kBatch, .seed = 6, .rank = rank, .ranks = ranks}));
+    }
+    Ids together;
+    for (int i = 0; i < kBatches; ++i) {
+      for (const auto& loader : loaders) {
+        const std::size_t before = together.size();
+        const Ids rows = take(*loader, 1);
+        together.insert(together.end(), rows.begin(), rows.end());
+        EXPECT_LE(std::abs(static_cast<double>(rows.size()) - double{kBatch} / ranks), 1);
+        EXPECT_EQ(loader->samples_seen(), static_cast<std::uint64_t>((i + 1) * kBatch));
+        EXPECT_LT(before, together.size());
+      }
+    }
+    EXPECT_EQ(together, order) << ranks << " ranks";
+  }
+}
+
+TEST(Loader, ARankGoesOnFromTheNumberOfSamplesOfAllRanks) {
+  const auto numbers = std::make_shared<Numbers>(17);
+  for (const int prefetch : {0, 2}) {
+    const LoaderOptions options{
+        .batch_size = 6, .seed = 5, .prefetch = prefetch, .rank = 1, .ranks = 3};
+    Loader straight(numbers, options);
+    const Ids order = take(straight, 10);
+    Loader resumed(numbers, options);
+    resumed.skip_to(6 * 4);
+    const Batch batch = resumed.next();
+    EXPECT_EQ(batch.inputs.size(0), 2);
+    EXPECT_EQ(batch.first_sample, 6u * 4 + 2);
+    EXPECT_EQ(take(resumed, 5), Ids(order.begin() + 10, order.end()));
+    EXPECT_EQ(resumed.samples_seen(), 60u);
+  }
+}
+
 TEST(Loader, IgnoredTargetsAreNotCounted) {
   Loader loader(std::make_shared<Numbers>(4), {.batch_size = 4});
   EXPECT_EQ(loader.next().n_targets, 4 + 2);  // the second target of even numbers is ignored
@@ -332,7 +420,8 @@ class Growing final : public Dataset {
 
 TEST(Loader, SamplesOfUnequalLengthsAreNoBatch) {
   Loader loader(std::make_shared<Growing>(), {.batch_size = 2, .shuffle = false, .prefetch = 0});
-  expect_error(ErrorKind::Contract, {"equal lengths", "got 2 inputs", "where 1 were expected"},
+  expect_error(ErrorKind::Contract,
+               {"equal lengths", "got 2 inputs, 2 targets", "where 1, 1 and 0 were expected"},
                [&] { loader.next(); });
 }
 
@@ -358,6 +447,11 @@ TEST_F(LoaderTest, ARowMustHaveTheLengthAndKindOfTheWindows) {
 TEST(Loader, RefusesWhatCannotWork) {
   expect_error(ErrorKind::Contract, {"batch_size"},
                [] { Loader(std::make_shared<Numbers>(3), {.batch_size = 0}); });
+  for (const auto& [rank, ranks] : {std::pair{-1, 2}, {2, 2}, {0, 0}, {0, 4}}) {
+    expect_error(ErrorKind::Contract, {str("rank ", rank, " of ", ranks)}, [&] {
+      Loader(std::make_shared<Numbers>(3), {.batch_size = 3, .rank = rank, .ranks = ranks});
+    });
+  }
   expect_error(ErrorKind::Contract, {"empty"}, [] { Loader(std::make_shared<Numbers>(0), {}); });
 }
 
