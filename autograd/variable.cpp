@@ -22,6 +22,12 @@ Variable::Variable(Tensor value, bool requires_grad) : state_(state_of(value, re
   state_->value = std::move(value);
 }
 
+Variable::Variable(const Shape& shape, DType dtype) : state_(std::make_shared<VariableState>()) {
+  state_->shape = shape;
+  state_->dtype = dtype;
+  state_->requires_grad = true;
+}
+
 Variable::Variable(Tensor value, std::shared_ptr<Node> producer, int index)
     : state_(state_of(value, true)), value_(std::move(value)) {
   state_->producer = std::move(producer);

@@ -37,6 +37,9 @@ class Variable {
  public:
   Variable() = default;
   explicit Variable(Tensor value, bool requires_grad = false);
+  /// A leaf that requires gradients and has a shape and a dtype, but no memory: value() is
+  /// undefined until bind() or rebind().
+  Variable(const Shape& shape, DType dtype);
   /// Output `index` of `producer`.
   Variable(Tensor value, std::shared_ptr<Node> producer, int index);
 

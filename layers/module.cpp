@@ -1,12 +1,30 @@
 #include "layers/module.h"
 
+#include <utility>
+
 #include "autograd/operations/view.h"
 #include "core/system/parallel.h"
 
 namespace krait {
+namespace {
+
+thread_local bool shapes_only = false;
+
+void require_memory(const Parameter& p) {
+  KRAIT_REQUIRE(p.variable.value().defined(), "[Module] the parameter ", p.name,
+                " has no memory: its module was made under a ShapesOnlyScope.");
+}
+
+}  // namespace
+
+ShapesOnlyScope::ShapesOnlyScope() : previous_(std::exchange(shapes_only, true)) {}
+ShapesOnlyScope::~ShapesOnlyScope() {
+  shapes_only = previous_;
+}
 
 Variable Module::add_parameter(Parameter parameter, const Shape& shape, DType dtype) {
-  parameter.variable = Variable(Tensor::empty(shape, dtype), true);
+  parameter.variable =
+      shapes_only ? Variable(shape, dtype) : Variable(Tensor::empty(shape, dtype), true);
   own_.push_back(std::move(parameter));
   return own_.back().variable;
 }
@@ -34,12 +52,13 @@ std::vector<Variable> Module::variables() const {
 
 std::int64_t Module::parameter_count() const {
   std::int64_t count = 0;
-  for (const Variable& v : variables()) count += v.value().numel();
+  for (const Variable& v : variables()) count += v.shape().numel();
   return count;
 }
 
 void Module::initialise(std::uint64_t seed) const {
   for (const Parameter& p : parameters()) {
+    require_memory(p);
     const RandomStream random{seed, RandomPurpose::Initialise, stream_of(p.name)};
     const Tensor& value = p.variable.value();
     visit_float(value.dtype(), p.name, [&](auto tag) {
@@ -58,6 +77,7 @@ void Module::initialise(std::uint64_t seed) const {
 void Module::place(Device device) const {
   const NoGradScope no_grad;
   for (const Parameter& p : parameters()) {
+    require_memory(p);
     const Variable moved(p.variable.value().to(device));
     p.variable.rebind(cast(moved, p.compute_dtype()).value());
   }

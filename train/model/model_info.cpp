@@ -4,9 +4,11 @@
 
 #include "core/system/file.h"
 #include "data/hdf5/hdf5.h"
+#include "layers/models/language_model.h"
 #include "train/model/hugging_face/load.h"
 #include "train/model/hugging_face/tokenizer.h"
 #include "train/model/load_model.h"
+#include "train/model/model_config.h"
 
 namespace krait {
 namespace {
@@ -56,6 +58,16 @@ ModelInfo checkpoint_info(const fs::path& path) {
 }
 
 }  // namespace
+
+std::vector<ModelArray> parameter_shapes(const Config& config, std::int64_t vocab_size) {
+  const ShapesOnlyScope no_memory;
+  const MambaLM model(model_config(config, vocab_size));
+  std::vector<ModelArray> arrays;
+  for (const Parameter& p : model.parameters()) {
+    arrays.push_back({p.name, p.shape(), std::string(name_of(p.dtype()))});
+  }
+  return arrays;
+}
 
 ModelInfo model_info(const fs::path& path) {
   ModelInfo info = is_hugging_face_directory(path) ? published_info(path) : checkpoint_info(path);

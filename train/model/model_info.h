@@ -28,6 +28,10 @@ struct ModelInfo {
   std::int64_t tokenizer_tokens = 0;
 };
 
+/// The arrays of the model that `config` describes for data of `vocab_size` tokens, in model order.
+/// Takes no memory for them. Throws as model_config does.
+std::vector<ModelArray> parameter_shapes(const Config& config, std::int64_t vocab_size);
+
 /// Of what load_model takes, with the same errors; a published model need not have a tokenizer.
 ModelInfo model_info(const std::filesystem::path& path);
 

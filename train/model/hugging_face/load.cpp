@@ -1,6 +1,7 @@
 #include "train/model/hugging_face/load.h"
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,47 +46,42 @@ class Weights {
                 "', which a model of its config.json has.");
     return *found->second;
   }
-  /// The array, which must have this shape.
-  const SafetensorsArray& at(const std::string& name, const Shape& shape) const {
-    const SafetensorsArray& a = at(name);
-    KRAIT_CHECK(BadData, a.shape == shape, shown(directory_), " holds '", a.name, "' of shape ",
-                a.shape, "; the model of its config.json has ", shape, ".");
-    return a;
-  }
-  /// The sizes that the model's memory depends on, before it is taken.
-  void check_sizes(const MambaConfig& c) const {
-    at(std::string(kEmbedding), {c.padded_vocab(), c.d_model});
-    for (std::int64_t i = 0; i < c.n_layer; ++i) {
-      const std::string mixer = str("backbone.layers.", i, ".mixer.");
-      at(mixer + "in_proj.weight", {2 * c.d_inner(), c.d_model});
-      at(mixer + "conv1d.weight", {c.d_inner(), 1, c.d_conv});
-      at(mixer + "x_proj.weight", {c.rank() + 2 * c.d_state, c.d_inner()});
-    }
-  }
-  void read_into(const MambaLM& model) {
+  /// Throws unless these are exactly the arrays of a model of that configuration, in its shapes.
+  void require_model(const MambaConfig& config) const {
+    const ShapesOnlyScope no_memory;
+    const MambaLM model(config);
+    std::set<std::string> known;
     for (const Parameter& p : model.parameters()) {
-      read_floats(at(p.name, p.variable.shape()), p.variable.value());
-      arrays_.erase(p.name);
+      const SafetensorsArray& a = at(p.name);
+      KRAIT_CHECK(BadData, a.shape == p.shape(), shown(directory_), " holds '", a.name,
+                  "' of shape ", a.shape, "; the model of its config.json has ", p.shape(), ".");
+      known.insert(p.name);
     }
-    if (model.config().tie_embeddings) check_tied_head();
-    KRAIT_CHECK(BadData, arrays_.empty(), shown(directory_), " holds the array '",
-                arrays_.begin()->second->name, "', which the model of its config.json lacks.");
+    if (config.tie_embeddings) {
+      check_tied_head();
+      known.insert(std::string(kHead));
+    }
+    for (const auto& [name, array] : arrays_) {
+      KRAIT_CHECK(BadData, known.contains(name), shown(directory_), " holds the array '",
+                  array->name, "', which the model of its config.json lacks.");
+    }
+  }
+  void read_into(const MambaLM& model) const {
+    for (const Parameter& p : model.parameters()) read_floats(at(p.name), p.variable.value());
   }
 
  private:
-  /// A head that is tied may be there as well, when it is the embedding indeed.
-  void check_tied_head() {
+  /// The array of a tied head may be there as well, if it is the embedding.
+  void check_tied_head() const {
     const auto head = arrays_.find(std::string(kHead));
     if (head == arrays_.end()) return;
-    const SafetensorsArray* embedding = model_.find("backbone.embeddings.weight");
-    if (embedding == nullptr) embedding = model_.find(kEmbedding);
+    const SafetensorsArray& embedding = at(std::string(kEmbedding));
     const auto same = [](const SafetensorsArray& a, const SafetensorsArray& b) {
       return a.type == b.type && a.shape == b.shape &&
              std::equal(a.bytes.begin(), a.bytes.end(), b.bytes.begin(), b.bytes.end());
     };
-    KRAIT_CHECK(BadData, same(*head->second, *embedding), shown(directory_),
+    KRAIT_CHECK(BadData, same(*head->second, embedding), shown(directory_),
                 ": config.json ties the embeddings, but lm_head.weight is not the embedding.");
-    arrays_.erase(head);
   }
 
   fs::path directory_;
@@ -163,7 +159,7 @@ LoadedModel load_hugging_face(const fs::path& directory, const LoadModelOptions&
               " is a published model, which has no averaged weights; leave out --weights.");
   LoadedModel loaded{.path = directory};
   loaded.tokenizer = find_tokenizer(directory, options);
-  Weights weights(directory);
+  const Weights weights(directory);
 
   Config& config = loaded.config;
   config.model = published.model;
@@ -177,7 +173,7 @@ LoadedModel load_hugging_face(const fs::path& directory, const LoadModelOptions&
   loaded.precision =
       options.precision.value_or(usable_precision(options.device, config.train.precision));
   const MambaConfig model = model_config(config.model, config.model.vocab_size, loaded.precision);
-  weights.check_sizes(model);
+  weights.require_model(model);  // before memory is taken for what config.json says
   loaded.model = std::make_unique<MambaLM>(model);
   weights.read_into(*loaded.model);
   loaded.model->place(options.device);

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "core/memory/allocator.h"
 #include "core/system/file.h"
 #include "data/tokenizer/make_tokenizer.h"
 #include "tests/support/temporary_directory.h"
@@ -181,12 +182,29 @@ TEST_F(HuggingFace, WeightsThatAreNotThoseOfTheConfigurationAreRefused) {
              {"embedding of shape (264)"});
 }
 
-TEST_F(HuggingFace, NoMemoryIsTakenForSizesThatTheFilesDoNotHave) {
+TEST_F(HuggingFace, NoMemoryIsTakenForWeightsThatTheFilesDoNotHave) {
+  const auto expect_bad_without_memory = [&](const fs::path& path,
+                                             std::initializer_list<std::string_view> parts) {
+    const std::uint64_t before = allocator({}).statistics().allocations;
+    expect_bad(path, parts);
+    EXPECT_EQ(allocator({}).statistics().allocations, before);
+  };
+  expect_bad_without_memory(exported([](Arrays& a) {
+                              for (SafetensorsOutput& array : a) {
+                                if (!array.name.ends_with("1.mixer.out_proj.weight")) continue;
+                                array.tensor = Tensor::zeros({12, 25}, DType::F32);
+                              }
+                            }),
+                            {"layers.1.mixer.out_proj.weight", "(12, 25)", "(12, 24)"});
+  expect_bad_without_memory(exported([](Arrays& a) {
+                              a.push_back({"extra", Tensor::zeros({1}, DType::F32)});
+                            }),
+                            {"'extra'"});
   const fs::path path = exported();
   edit_config(path, [](json& c) { c["num_hidden_layers"] = 4096; });
-  expect_bad(path, {"lacks the array", "layers.2."});
+  expect_bad_without_memory(path, {"lacks the array", "layers.2."});
   edit_config(path, [](json& c) { c["hidden_size"] = 1 << 18, c.erase("intermediate_size"); });
-  expect_bad(path, {"embedding", "262144"});
+  expect_bad_without_memory(path, {"embedding", "262144"});
 }
 
 TEST_F(HuggingFace, TheVocabularyFitsEmbeddingAndTokenizer) {
