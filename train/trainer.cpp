@@ -78,7 +78,7 @@ class Trainer {
   Loader loader_;
   std::deque<std::uint64_t> samples_;  // drawn from the loader up to the end of each started step
   TrainingPosition position_;          // after the last step that is finished
-  std::optional<MetricsLog> metrics_;
+  std::optional<JsonLines> metrics_;
   std::optional<Progress> progress_;
   TrainResult result_;
 };
@@ -165,7 +165,7 @@ void Trainer::resume() {
       say("starts from the weights of " + config_.train.initial_weights);
     }
   }
-  truncate_metrics_after(directory_.metrics(), position_.step);
+  truncate_json_lines_after(directory_.metrics(), position_.step);
 }
 
 void Trainer::begin() {
@@ -283,7 +283,7 @@ void Trainer::record(const StepFigures& r, const Evaluated& evaluated) {
   const bool last = position_.step == config_.train.steps;
   const bool wanted = position_.step % config_.train.log_every == 0;
   if (evaluated.evaluations.empty() && !last && !wanted) return;
-  MetricsRecord line(position_.step);
+  Record line{.step = position_.step};
   line.add("tokens", static_cast<std::int64_t>(position_.tokens))
       .add("loss", r.loss)
       .add("grad_norm", r.gradient_norm)

@@ -18,12 +18,18 @@ namespace {
 
 using nlohmann::json;
 
-std::string quoted(std::string_view text) {
-  // Bytes that are no UTF-8 become U+FFFD: a log line is never refused.
-  return json(std::string(text)).dump(-1, ' ', false, json::error_handler_t::replace);
+std::string json_of(const std::string& text) {
+  return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
+}
+std::string json_of(std::int64_t value) {
+  return std::to_string(value);
+}
+std::string json_of(double value) {
+  if (std::isfinite(value)) return fmt::format("{:.17g}", value);
+  return std::isnan(value) ? "\"nan\"" : value > 0 ? "\"inf\"" : "\"-inf\"";
 }
 
-// The step of a record, or nothing if the line is none.
+// The step of a record; nothing if the line is not a record.
 std::optional<std::int64_t> step_of(std::string_view line) {
   const json record = json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!record.is_object()) return std::nullopt;
@@ -34,42 +40,24 @@ std::optional<std::int64_t> step_of(std::string_view line) {
 
 }  // namespace
 
-MetricsRecord::MetricsRecord(std::int64_t step)
-    : step_(step), json_(fmt::format("{{\"step\":{}", step)) {
-  KRAIT_REQUIRE(step >= 0, "[MetricsRecord] step must not be negative, got ", step, ".");
-}
-
-void MetricsRecord::add_raw(std::string_view name, std::string_view value) {
-  json_ += fmt::format(",{}:{}", quoted(name), value);
-}
-
-MetricsRecord& MetricsRecord::add(std::string_view name, double value) {
-  if (std::isfinite(value)) {
-    add_raw(name, fmt::format("{:.17g}", value));
-  } else {
-    add_raw(name, std::isnan(value) ? "\"nan\"" : value > 0 ? "\"inf\"" : "\"-inf\"");
+std::string to_json(const Record& record) {
+  KRAIT_REQUIRE(record.step >= 0, "[Record] step must not be negative, got ", record.step, ".");
+  std::string text = fmt::format("{{\"step\":{}", record.step);
+  for (const auto& [name, value] : record.values) {
+    const std::string shown = std::visit([](const auto& v) { return json_of(v); }, value);
+    text += fmt::format(",{}:{}", json_of(name), shown);
   }
-  return *this;
+  return text + "}";
 }
 
-MetricsRecord& MetricsRecord::add(std::string_view name, std::int64_t value) {
-  add_raw(name, std::to_string(value));
-  return *this;
-}
-
-MetricsRecord& MetricsRecord::add(std::string_view name, std::string_view text) {
-  add_raw(name, quoted(text));
-  return *this;
-}
-
-MetricsLog::MetricsLog(std::filesystem::path path) : path_(std::move(path)) {
+JsonLines::JsonLines(std::filesystem::path path) : path_(std::move(path)) {
   constexpr int kMode = 0644;
   file_ = FileDescriptor(open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, kMode));
   if (!file_) throw_io_error("open", path_, errno);
 }
 
-void MetricsLog::write(const MetricsRecord& record) {
-  const std::string line = record.json() + "\n";
+void JsonLines::write(const Record& record) {
+  const std::string line = to_json(record) + "\n";
   const off_t before = lseek(file_.get(), 0, SEEK_END);
   try {
     write_all(file_, std::as_bytes(std::span(line)), path_);
@@ -81,11 +69,11 @@ void MetricsLog::write(const MetricsRecord& record) {
   }
 }
 
-void MetricsLog::sync() {
+void JsonLines::sync() {
   if (fdatasync(file_.get()) != 0) throw_io_error("write", path_, errno);
 }
 
-std::int64_t truncate_metrics_after(const std::filesystem::path& path, std::int64_t step) {
+std::int64_t truncate_json_lines_after(const std::filesystem::path& path, std::int64_t step) {
   std::error_code ignored;
   if (!std::filesystem::exists(path, ignored)) return 0;
   const std::string text = read_file(path);
