@@ -12,6 +12,7 @@
 
 #include "core/stream/scratch.h"
 #include "kernels/cpu/vector/rows.h"
+#include "kernels/cpu/vector/tile_row.h"
 #include "kernels/cpu/vector/vector_math.h"
 #include "kernels/selective_scan.h"
 
@@ -19,10 +20,6 @@ namespace krait::cpu {
 
 inline constexpr std::int64_t kScanChunk = 32;  // two 4-state blocks of a chunk fit the L1 cache
 inline constexpr std::int64_t kMaxScanStates = 256;
-template <class T>
-inline constexpr int kTileChannels = 64 / static_cast<int>(sizeof(T));
-template <class T>
-inline constexpr int kTileVectors = kTileChannels<T> / kLanes<T>;
 
 /// Channels [channel, channel + count) of group `group`.
 struct ScanTile {
@@ -93,49 +90,6 @@ ScanProblem<T>::ScanProblem(const SelectiveScanForward& a)
       chunk_states(a.chunk_states.defined() ? a.chunk_states.data<T>() : nullptr),
       sequence_ids(a.sequence_ids.defined() ? a.sequence_ids.data<std::int32_t>() : nullptr),
       delta_softplus(a.delta_softplus) {}
-
-/// A row of a tile's channels: kTileVectors registers.
-template <class T>
-struct alignas(64) TileRow {
-  Vec<T> v[kTileVectors<T>];
-};
-
-/// Register v of the `channels` values of a tile at p, zeros behind them; and back.
-template <class T>
-inline Vec<T> load_part(const T* p, int v, int channels) {
-  const int first = v * kLanes<T>;
-  if (channels == kTileChannels<T>) return load(p + first);
-  return load(p + first, std::clamp(channels - first, 0, kLanes<T>));
-}
-template <class T>
-inline void store_part(T* p, int v, int channels, const Vec<T>& x) {
-  const int first = v * kLanes<T>;
-  if (channels == kTileChannels<T>) return store(p + first, x);
-  store(p + first, x, std::clamp(channels - first, 0, kLanes<T>));
-}
-template <class T>
-inline TileRow<T> load_row_or_zero(const T* p, int channels) {
-  TileRow<T> r{};
-  for (int v = 0; p && v < kTileVectors<T>; ++v) r.v[v] = load_part(p, v, channels);
-  return r;
-}
-
-/// Copies a tile's part of a (d, n) array to rows[n], and back.
-template <class T>
-inline void load_states(const T* p, std::int64_t states, int channels, TileRow<T>* rows) {
-  T* lanes = reinterpret_cast<T*>(rows);
-  std::fill_n(lanes, states * kTileChannels<T>, T(0));
-  for (int c = 0; c < channels; ++c) {
-    for (std::int64_t n = 0; n < states; ++n) lanes[n * kTileChannels<T> + c] = p[c * states + n];
-  }
-}
-template <class T>
-inline void store_states(T* p, std::int64_t states, int channels, const TileRow<T>* rows) {
-  const T* lanes = reinterpret_cast<const T*>(rows);
-  for (int c = 0; c < channels; ++c) {
-    for (std::int64_t n = 0; n < states; ++n) p[c * states + n] = lanes[n * kTileChannels<T> + c];
-  }
-}
 
 /// What a chunk of a tile needs for its recurrence.
 template <class T>
