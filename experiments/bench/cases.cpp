@@ -13,6 +13,7 @@
 #include "kernels/linear_cross_entropy.h"
 #include "kernels/norm.h"
 #include "kernels/reduce.h"
+#include "kernels/s4d.h"
 #include "kernels/selective_scan.h"
 
 namespace krait {
@@ -86,6 +87,74 @@ void bench_scan(KernelBench& bench, const ScanShape& s, std::int64_t beside = 0)
                                  &g.dz.tensor, &g.ddelta_bias.tensor});
   bench.add(one, [&](std::size_t turn) {
     selective_scan_backward(backward[turn % backward.size()], bench.context());
+  });
+}
+
+struct S4dShape {
+  std::int64_t b, d, n, l;
+  bool complex;
+  std::string text() const {
+    return fmt::format("b{} d{} n{}{} l{}", b, d, n, complex ? "c" : "", l);
+  }
+};
+
+S4dForward s4d_forward_case(KernelBench& bench, const S4dShape& s) {
+  const DType t = bench.dtype(), sum = bench.sum_dtype();
+  const std::int64_t chunk = s4d_chunk(bench.context().device);
+  S4dForward f{.u = bench.random({s.b, s.l, s.d}, t),
+               .dt = bench.random({s.d}, sum, 1e-3, 0.1),
+               .A_real = bench.random({s.d, s.n}, sum, -16, -0.5),
+               .C_real = bench.random({s.d, s.n}, sum),
+               .D = bench.random({s.d}, sum),
+               .z = bench.random({s.b, s.l, s.d}, t),
+               .y = bench.empty({s.b, s.l, s.d}, t)};
+  Shape states{s.b, (s.l + chunk - 1) / chunk, s.d, s.n};
+  if (s.complex) {
+    states.push_back(2);
+    f.A_imag = bench.random({s.d, s.n}, sum, 0, 100);
+    f.C_imag = bench.random({s.d, s.n}, sum);
+  }
+  f.chunk_states = bench.empty(states, sum);
+  return f;
+}
+
+S4dBackward s4d_backward_case(KernelBench& bench, const S4dForward& f) {
+  s4d_forward(f, bench.context());  // chunk_states
+  S4dBackward g{.forward = f,
+                .dy = bench.random(f.y.shape(), f.y.dtype()),
+                .du = bench.gradient(f.u),
+                .ddt = bench.gradient(f.dt),
+                .dA_real = bench.gradient(f.A_real),
+                .dC_real = bench.gradient(f.C_real),
+                .dD = bench.gradient(f.D),
+                .dz = bench.gradient(f.z)};
+  if (f.A_imag.defined()) {
+    g.dA_imag = bench.gradient(f.A_imag);
+    g.dC_imag = bench.gradient(f.C_imag);
+  }
+  return g;
+}
+
+void bench_s4d(KernelBench& bench, const S4dShape& s) {
+  const std::string forward_name = "s4d_forward", backward_name = "s4d_backward";
+  if (!bench.wants(forward_name) && !bench.wants(backward_name)) return;
+  const auto forward = bench.sets([&] { return s4d_forward_case(bench, s); });
+  const S4dForward& f = forward.front();
+  KernelCase one{.kernel = forward_name,
+                 .shape = s.text(),
+                 .bytes = bytes_of({&f.u, &f.z, &f.y, &f.chunk_states}),
+                 .work = static_cast<double>(s.b * s.d * s.n * s.l),
+                 .unit = WorkUnit::StateUpdates};
+  bench.add(
+      one, [&](std::size_t turn) { s4d_forward(forward[turn % forward.size()], bench.context()); });
+  if (!bench.wants(backward_name)) return;
+  std::vector<S4dBackward> backward;
+  for (const auto& set : forward) backward.push_back(s4d_backward_case(bench, set));
+  const S4dBackward& g = backward.front();
+  one.kernel = backward_name;
+  one.bytes = bytes_of({&f.u, &f.z, &f.chunk_states, &g.dy, &g.du.tensor, &g.dz.tensor});
+  bench.add(one, [&](std::size_t turn) {
+    s4d_backward(backward[turn % backward.size()], bench.context());
   });
 }
 
@@ -358,6 +427,10 @@ void add_cpu_cases(KernelBench& bench) {
         ScanShape{1, 64, 16, 16384}, ScanShape{8, 512, 64, 512}}) {
     bench_scan(bench, s);
   }
+  for (const S4dShape& s : {S4dShape{8, 512, 16, 512, false}, S4dShape{8, 1536, 16, 2048, false},
+                            S4dShape{8, 512, 32, 512, true}, S4dShape{1, 64, 16, 16384, false}}) {
+    bench_s4d(bench, s);
+  }
   bench_conv(bench, 8, 512, 512);
   bench_conv(bench, 8, 1536, 2048);
   bench_gemm(bench, {.m = 4096, .n = 1024, .k = 256});
@@ -378,6 +451,12 @@ void add_cuda_cases(KernelBench& bench) {
   // lengths that no tile divides
   for (const std::int64_t length : {2047, 5000}) {
     bench_scan(bench, {8, 1536, 16, length}, 2048);
+    bench.trim();
+  }
+  for (const S4dShape& s :
+       {S4dShape{8, 1536, 16, 2048, false}, S4dShape{8, 1536, 32, 2048, true},
+        S4dShape{1, 1536, 16, 131072, false}, S4dShape{1, 1536, 32, 131072, true}}) {
+    bench_s4d(bench, s);
     bench.trim();
   }
   bench_conv(bench, 8, 1536, 2048);

@@ -21,13 +21,16 @@ const std::vector<Room> kRooms{
     {"core/cuda", {"core/"}},
 
     {"kernels", {"core/"}},
+    {"kernels/s4d", {}},
     {"kernels/cpu", {"core/", "kernels", "kernels/cpu/vector"}},
+    {"kernels/cpu/s4d", {"core/", "kernels", "kernels/s4d", "kernels/cpu/vector"}},
     {"kernels/cpu/vector", {"core/"}},
     {"kernels/cpu/selective_scan", {"core/", "kernels", "kernels/cpu/vector"}},
     {"kernels/cuda", {"core/", "kernels", "kernels/cuda/device"}},
     {"kernels/cuda/device", {"core/"}},
     {"kernels/cuda/causal_conv1d", {"core/", "kernels", "kernels/cuda/device"}},
     {"kernels/cuda/diagonal_scan", {"core/", "kernels", "kernels/cuda/device"}},
+    {"kernels/cuda/s4d", {"core/", "kernels", "kernels/s4d", "kernels/cuda/device"}},
     {"kernels/cuda/norm", {"core/", "kernels", "kernels/cuda/device"}},
     {"kernels/cuda/selective_scan", {"core/", "kernels", "kernels/cuda/device"}},
 

@@ -1,0 +1,133 @@
+#include "kernels/s4d.h"
+
+#include "kernels/dispatch.h"
+
+namespace krait {
+namespace {
+
+constexpr std::string_view kOp = "s4d";
+constexpr std::int64_t kMostModes = 128;
+
+/// The shapes that follow from u and A, and what tensors of them have to look like.
+class Contract {
+ public:
+  explicit Contract(const S4dForward& a) : a_(a) {
+    KRAIT_REQUIRE(a.u.defined() && a.u.rank() == 3, "[", kOp, "] u must have shape (b, l, d), got ",
+                  a.u.shape(), ".");
+    KRAIT_REQUIRE(a.A_real.defined() && a.A_real.rank() == 2, "[", kOp,
+                  "] A_real must have shape (d, n), got ", a.A_real.shape(), ".");
+    const DType other = a.u.device().is_cuda() ? DType::BF16 : DType::F64;
+    KRAIT_REQUIRE(a.u.dtype() == DType::F32 || a.u.dtype() == other, "[", kOp,
+                  "] u must be f32 or ", other, ", got ", a.u.dtype(), ".");
+    KRAIT_REQUIRE(a.u.numel() >= 1, "[", kOp, "] u must have sizes >= 1, got shape ", a.u.shape(),
+                  ".");
+    KRAIT_REQUIRE(a.A_real.size(1) >= 1 && a.A_real.size(1) <= kMostModes, "[", kOp,
+                  "] A_real must have 1 to ", kMostModes, " modes, got shape ", a.A_real.shape(),
+                  ".");
+    KRAIT_REQUIRE(a.A_imag.defined() == a.C_imag.defined(), "[", kOp,
+                  "] A_imag and C_imag go together: give both or neither.");
+  }
+
+  Shape rows() const { return a_.u.shape(); }
+  Shape channels() const { return {a_.u.size(2)}; }
+  Shape modes() const { return {a_.u.size(2), a_.A_real.size(1)}; }
+  Shape states() const { return with_parts({a_.u.size(0), a_.u.size(2), a_.A_real.size(1)}); }
+  Shape chunk_states() const {
+    const std::int64_t chunk = s4d_chunk(a_.u.device());
+    const std::int64_t chunks = (a_.u.size(1) + chunk - 1) / chunk;
+    return with_parts({a_.u.size(0), chunks, a_.u.size(2), a_.A_real.size(1)});
+  }
+
+  /// Of the dtype of u, any strides.
+  void require_rows(std::string_view name, const Tensor& t) const {
+    require_tensor(t, requirement(name, rows(), a_.u.dtype()));
+  }
+  /// Of the dtype of parameters and states, contiguous.
+  void require_parameter(std::string_view name, const Tensor& t, const Shape& shape) const {
+    require_contiguous(t, requirement(name, shape, accumulate_dtype(a_.u.dtype())));
+  }
+  void optional_rows(std::string_view name, const Tensor& t) const {
+    if (t.defined()) require_rows(name, t);
+  }
+  void optional_parameter(std::string_view name, const Tensor& t, const Shape& shape) const {
+    if (t.defined()) require_parameter(name, t, shape);
+  }
+  /// A gradient, if wanted, needs its input.
+  void row_gradient(std::string_view name, const Gradient& g, const Tensor& input) const {
+    if (check_input(name, g, input)) require_rows(name, g.tensor);
+  }
+  void parameter_gradient(std::string_view name, const Gradient& g, const Tensor& input) const {
+    if (check_input(name, g, input)) require_parameter(name, g.tensor, input.shape());
+  }
+
+  void require_inputs() const {
+    require_rows("u", a_.u);
+    require_parameter("dt", a_.dt, channels());
+    require_parameter("A_real", a_.A_real, modes());
+    optional_parameter("A_imag", a_.A_imag, modes());
+    require_parameter("C_real", a_.C_real, modes());
+    optional_parameter("C_imag", a_.C_imag, modes());
+    optional_parameter("D", a_.D, channels());
+    optional_rows("z", a_.z);
+    optional_parameter("initial_state", a_.initial_state, states());
+    if (a_.sequence_ids.defined()) {
+      require_contiguous(a_.sequence_ids,
+                         requirement("sequence_ids", {a_.u.size(0), a_.u.size(1)}, DType::I32));
+    }
+    optional_parameter("chunk_states", a_.chunk_states, chunk_states());
+  }
+
+ private:
+  Requirement requirement(std::string_view name, const Shape& shape, DType dtype) const {
+    return {.op = kOp, .name = name, .shape = shape, .dtype = dtype, .device = a_.u.device()};
+  }
+  /// Complex numbers are stored as two.
+  Shape with_parts(Shape shape) const {
+    if (a_.A_imag.defined()) shape.push_back(2);
+    return shape;
+  }
+  static bool check_input(std::string_view name, const Gradient& g, const Tensor& input) {
+    KRAIT_REQUIRE(!g.wanted() || input.defined(), "[", kOp, "] ", name,
+                  " is wanted, but the input that it belongs to is not given.");
+    return g.wanted();
+  }
+
+  const S4dForward& a_;
+};
+
+}  // namespace
+
+std::int64_t s4d_chunk(Device device) {
+  if constexpr (kCudaEnabled) {
+    if (device.is_cuda()) return cuda::s4d_chunk();
+  }
+  return cpu::s4d_chunk();
+}
+
+void s4d_forward(const S4dForward& args, const ExecutionContext& ctx) {
+  const Contract contract(args);
+  contract.require_inputs();
+  contract.require_rows("y", args.y);
+  contract.optional_parameter("final_state", args.final_state, contract.states());
+  KRAIT_DISPATCH(args.u.device(), s4d_forward, args, ctx);
+}
+
+void s4d_backward(const S4dBackward& args, const ExecutionContext& ctx) {
+  const S4dForward& a = args.forward;
+  const Contract contract(a);
+  contract.require_inputs();
+  contract.require_rows("dy", args.dy);
+  contract.optional_parameter("dfinal_state", args.dfinal_state, contract.states());
+  contract.row_gradient("du", args.du, a.u);
+  contract.parameter_gradient("ddt", args.ddt, a.dt);
+  contract.parameter_gradient("dA_real", args.dA_real, a.A_real);
+  contract.parameter_gradient("dA_imag", args.dA_imag, a.A_imag);
+  contract.parameter_gradient("dC_real", args.dC_real, a.C_real);
+  contract.parameter_gradient("dC_imag", args.dC_imag, a.C_imag);
+  contract.parameter_gradient("dD", args.dD, a.D);
+  contract.row_gradient("dz", args.dz, a.z);
+  contract.parameter_gradient("dinitial_state", args.dinitial_state, a.initial_state);
+  KRAIT_DISPATCH(a.u.device(), s4d_backward, args, ctx);
+}
+
+}  // namespace krait
