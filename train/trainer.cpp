@@ -86,9 +86,7 @@ class Trainer {
 Trainer::Trainer(const Config& config, const TrainOptions& options)
     : config_(config),
       options_(options),
-      context_(precision_context(
-          resolve_device(config.run.device, config.train.precision, "train.precision"),
-          config.train.precision)),
+      context_(precision_context(resolve_device(config), config.train.precision)),
       task_(make_task(config)),
       directory_(config.run.directory),
       step_(task_->objective(), step_options(config), *communicator_, context_.device),

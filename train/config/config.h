@@ -75,6 +75,7 @@ struct Config {
 
 template <>
 inline constexpr std::array<std::string_view, 2> kNames<Config::Train::Recompute>{"none", "blocks"};
+
 /// Reads a YAML file and applies `overrides` of the form "section.field=value" after it. Relative
 /// paths in it are taken as they are, from the directory the process runs in.
 ///
@@ -101,5 +102,11 @@ std::string config_help();
 
 /// The same as Markdown tables, one a section.
 std::string config_markdown();
+
+/// The device of a run, which can compute in train.precision. Throws BadConfig. Not part of
+/// load_config, so that a configuration for another machine can be read and checked here.
+inline Device resolve_device(const Config& config) {
+  return resolve_device(config.run.device, config.train.precision, "train.precision");
+}
 
 }  // namespace krait
