@@ -52,9 +52,9 @@ class BackwardBlock {
       scan_own(tile);
       exchange(turn_of);
       for (int w = Traits::kWarps - 1; w >= 0; --w) {
-        const Complex factor = shared_.factor[turn_of][w][column_];
-        pair.value = factor * pair.value + shared_.value[turn_of][w][column_];
-        pair.factor = factor * pair.factor;
+        const Complex less_one = shared_.less_one[turn_of][w][column_];
+        pair.value = turn(less_one, pair.value) + shared_.value[turn_of][w][column_];
+        pair.less_one = compose(less_one, pair.less_one);
       }
     }
     if (warp_ == 0 && lane_.valid()) *pair_of(segment_) = pair;
@@ -65,7 +65,7 @@ class BackwardBlock {
     if (lane_.valid()) {
       for (std::int64_t s = a_.in.segments - 1; s > segment_; --s) {
         const DiagonalPair pair = *pair_of(s);
-        entering = pair.factor * entering + pair.value;
+        entering = turn(pair.less_one, entering) + pair.value;
       }
     }
     int turn_of = 0;
@@ -77,8 +77,8 @@ class BackwardBlock {
       Complex mine;
       for (int w = Traits::kWarps - 1; w >= 0; --w) {
         if (w == warp_) mine = entering;
-        entering =
-            shared_.factor[turn_of][w][column_] * entering + shared_.value[turn_of][w][column_];
+        entering = turn(shared_.less_one[turn_of][w][column_], entering) +
+                   shared_.value[turn_of][w][column_];
       }
       finish(tile, mine, x, before);
     }
@@ -110,14 +110,14 @@ class BackwardBlock {
       if (i < count_) dh[i] = lane_.load(a_.dh, first + i), delta_[i] = lane_.delta(first + i);
     }
     Complex carry;
-    factor_ = {1, 0};
+    all_less_one_ = {};
 #pragma unroll
     for (int i = Traits::kSteps - 1; i >= 0; --i) {
       if (i >= count_) continue;
       less_one_[i] = lane_.resets(first + i) ? Complex{-1, 0} : lane_.less_one(delta_[i]);
       lambda_[i] = dh[i] + carry;
       carry = turn_back(less_one_[i], lambda_[i]);
-      factor_ = turn_back(less_one_[i], factor_);
+      all_less_one_ = compose({less_one_[i].re, -less_one_[i].im}, all_less_one_);
     }
     value_ = carry;
   }
@@ -135,7 +135,7 @@ class BackwardBlock {
   }
   __device__ void exchange(int turn_of) {
     shared_.value[turn_of][warp_][column_] = value_;
-    shared_.factor[turn_of][warp_][column_] = factor_;
+    shared_.less_one[turn_of][warp_][column_] = all_less_one_;
     __syncthreads();
   }
 
@@ -195,7 +195,7 @@ class BackwardBlock {
   int count_ = 0;
   Complex lambda_[Traits::kSteps], less_one_[Traits::kSteps];
   float delta_[Traits::kSteps];
-  Complex value_, factor_;
+  Complex value_, all_less_one_;
   float sums_[kSums] = {};
 };
 

@@ -41,9 +41,9 @@ class ForwardBlock {
       scan_own(tile);
       exchange(turn_of);
       for (int w = 0; w < Traits::kWarps; ++w) {
-        const Complex factor = shared_.factor[turn_of][w][column_];
-        pair.value = factor * pair.value + shared_.value[turn_of][w][column_];
-        pair.factor = factor * pair.factor;
+        const Complex less_one = shared_.less_one[turn_of][w][column_];
+        pair.value = turn(less_one, pair.value) + shared_.value[turn_of][w][column_];
+        pair.less_one = compose(less_one, pair.less_one);
       }
     }
     if (warp_ == 0 && lane_.valid()) *pair_of(blockIdx.z) = pair;
@@ -54,7 +54,7 @@ class ForwardBlock {
     if (lane_.valid()) {
       for (std::int64_t s = 0; s < blockIdx.z; ++s) {
         const DiagonalPair pair = *pair_of(s);
-        entering = pair.factor * entering + pair.value;
+        entering = turn(pair.less_one, entering) + pair.value;
       }
     }
     int turn_of = 0;
@@ -64,8 +64,8 @@ class ForwardBlock {
       Complex mine;
       for (int w = 0; w < Traits::kWarps; ++w) {
         if (w == warp_) mine = entering;
-        entering =
-            shared_.factor[turn_of][w][column_] * entering + shared_.value[turn_of][w][column_];
+        entering = turn(shared_.less_one[turn_of][w][column_], entering) +
+                   shared_.value[turn_of][w][column_];
       }
       store(tile, mine);
     }
@@ -95,21 +95,21 @@ class ForwardBlock {
       if (i < count_) x[i] = lane_.load(a_.in.x, first + i), delta[i] = lane_.delta(first + i);
     }
     Complex h;
-    factor_ = {1, 0};
+    all_less_one_ = {};
 #pragma unroll
     for (int i = 0; i < Traits::kSteps; ++i) {
       if (i >= count_) break;
       less_one_[i] = lane_.resets(first + i) ? Complex{-1, 0} : lane_.less_one(delta[i]);
       h = turn(less_one_[i], h);
       h = {h.re + delta[i] * x[i].re, h.im + delta[i] * x[i].im};
-      factor_ = turn(less_one_[i], factor_);
+      all_less_one_ = compose(less_one_[i], all_less_one_);
       h_[i] = h;
     }
     value_ = h;
   }
   __device__ void exchange(int turn_of) {
     shared_.value[turn_of][warp_][column_] = value_;
-    shared_.factor[turn_of][warp_][column_] = factor_;
+    shared_.less_one[turn_of][warp_][column_] = all_less_one_;
     __syncthreads();
   }
   /// h of the warp's positions, into which `entering` comes.
@@ -133,7 +133,7 @@ class ForwardBlock {
   std::int64_t begin_, end_;
   int count_ = 0;
   Complex h_[Traits::kSteps], less_one_[Traits::kSteps];
-  Complex value_, factor_;
+  Complex value_, all_less_one_;
 };
 
 template <class T, bool kSelected>

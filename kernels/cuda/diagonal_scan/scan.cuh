@@ -3,7 +3,7 @@
 // Layout. A block has 32 neighbouring states of one batch entry, one for each lane, and 8 warps
 // that take turns in time: of a tile of 64 positions each warp holds 8 in registers, scans them as
 // if nothing entered, and leaves what they do to a state that enters, a pair
-//   (value, factor):  state after = factor * state before + value
+//   (value, m):  state after = (1 + m) * state before + value
 // in shared memory. After one barrier every warp composes the pairs in front of it with the state
 // that enters the tile and adds what that contributes to each position. So the loads of 64
 // positions are under way at once, and a row is read once.
@@ -33,8 +33,9 @@ __device__ inline Complex turn(Complex m, Complex z) {
 __device__ inline Complex turn_back(Complex m, Complex z) {
   return turn({m.re, -m.im}, z);
 }
-__device__ inline Complex operator*(Complex a, Complex b) {
-  return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+/// (1 + m) (1 + n) - 1
+__device__ inline Complex compose(Complex m, Complex n) {
+  return {n.re + (m.re + (m.re * n.re - m.im * n.im)), n.im + (m.im + (m.re * n.im + m.im * n.re))};
 }
 __device__ inline Complex operator+(Complex a, Complex b) {
   return {a.re + b.re, a.im + b.im};
@@ -171,13 +172,13 @@ class DiagonalLane {
 
 /// What some positions do to a state that enters them.
 struct DiagonalPair {
-  Complex value, factor{1, 0};
+  Complex value, less_one;
 };
 
 /// The pairs of a tile's warps. Two sets in turn, so that one barrier per tile is enough.
 struct DiagonalShared {
   Complex value[2][DiagonalScanTraits::kWarps][DiagonalScanTraits::kLanes];
-  Complex factor[2][DiagonalScanTraits::kWarps][DiagonalScanTraits::kLanes];
+  Complex less_one[2][DiagonalScanTraits::kWarps][DiagonalScanTraits::kLanes];
 };
 
 }  // namespace krait::cuda

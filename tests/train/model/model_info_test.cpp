@@ -36,7 +36,7 @@ TEST(ParameterShapes, ComeFromTheWholeConfiguration) {
   const std::int64_t tied = elements(parameter_shapes(config, 257));
   config.model.tie_embeddings = false;
   EXPECT_EQ(elements(parameter_shapes(config, 257)), tied + 264 * 16);
-  config.train.precision = Config::Train::Precision::F64;
+  config.train.precision = Precision::F64;
   EXPECT_EQ(parameter_shapes(config, 257).back().type, "f64");
   config.model.vocab_size = 100;
   EXPECT_THROW(parameter_shapes(config, 257), Error);
