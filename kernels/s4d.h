@@ -13,7 +13,7 @@ namespace krait {
 ///   y[t] = (sum_n K h[t] + D u[t]) silu(z[t])               real A: A_imag and C_imag not given
 ///   y[t] = (2 Re(sum_n K h[t]) + D u[t]) silu(z[t])         complex A, one of each conjugate pair
 /// Where sequence_ids[t] differs from sequence_ids[t-1], h[t-1] counts as zero; the initial state
-/// belongs to the sequence of position 0. Source: Gu, Gupta, Goel & Ré 2022, arXiv:2206.11893.
+/// belongs to the sequence of position 0. Source: Gu et al. 2022, arXiv:2206.11893.
 ///
 /// The input factor (a - 1) / A of the paper's recurrence is part of K here, since it is the same
 /// at all positions: an update is cheaper by it, and the state is the paper's divided by it. a - 1

@@ -11,7 +11,6 @@
 #include "autograd/operations/linear_cross_entropy.h"
 #include "autograd/operations/norm.h"
 #include "autograd/operations/reduce.h"
-#include "autograd/operations/s4d.h"
 #include "autograd/operations/selective_scan.h"
 #include "autograd/operations/softmax.h"
 #include "autograd/operations/view.h"
@@ -233,62 +232,6 @@ TEST(Gradients, SelectiveScanWithoutOptionalInputs) {
             .y};
   };
   expect_gradients(f, {s.u, s.delta, s.A, s.B, s.C});
-}
-
-struct S4dLeaves {
-  Variable u, dt, A_real, A_imag, C_real, C_imag, D, z, state;
-  explicit S4dLeaves(bool complex)
-      : u(random_leaf({2, 5, 4}, 41)),
-        dt(random_leaf({4}, 42, {0.05, 1})),
-        A_real(random_leaf({4, 3}, 43, {-1.5, -0.1})),
-        C_real(random_leaf({4, 3}, 44)),
-        D(random_leaf({4}, 45)),
-        z(random_leaf({2, 5, 4}, 46)),
-        state(random_leaf(complex ? Shape{2, 4, 3, 2} : Shape{2, 4, 3}, 47)) {
-    if (!complex) return;
-    A_imag = random_leaf({4, 3}, 48, {-4, 4});
-    C_imag = random_leaf({4, 3}, 49);
-  }
-};
-
-TEST(Gradients, S4dInEveryInputThroughBothOutputs) {
-  const Tensor ids = Tensor::from<std::int32_t>({2, 5}, {0, 0, 1, 1, 2, 5, 5, 5, 5, 5});
-  for (const bool complex : {false, true}) {
-    for (const bool packed : {false, true}) {
-      const S4dLeaves s(complex);
-      const auto f = [&] {
-        const auto out = s4d({.u = s.u,
-                              .dt = s.dt,
-                              .A_real = s.A_real,
-                              .A_imag = s.A_imag,
-                              .C_real = s.C_real,
-                              .C_imag = s.C_imag,
-                              .D = s.D,
-                              .z = s.z,
-                              .initial_state = s.state,
-                              .sequence_ids = packed ? ids : Tensor(),
-                              .want_final_state = true});
-        return std::vector{out.y, out.final_state};
-      };
-      std::vector<Variable> inputs{s.u, s.dt, s.A_real, s.C_real, s.D, s.z, s.state};
-      if (complex) inputs.insert(inputs.end(), {s.A_imag, s.C_imag});
-      expect_gradients(f, inputs);
-    }
-  }
-}
-
-TEST(Gradients, S4dWithoutOptionalInputs) {
-  const S4dLeaves s(true);
-  const auto f = [&] {
-    return std::vector{s4d({.u = s.u,
-                            .dt = s.dt,
-                            .A_real = s.A_real,
-                            .A_imag = s.A_imag,
-                            .C_real = s.C_real,
-                            .C_imag = s.C_imag})
-                           .y};
-  };
-  expect_gradients(f, {s.u, s.dt, s.A_real, s.A_imag, s.C_real, s.C_imag});
 }
 
 TEST(Gradients, LinearCrossEntropyWithSmoothingZLossAndIgnoredRows) {
