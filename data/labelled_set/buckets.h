@@ -60,7 +60,8 @@ std::vector<std::int64_t> choose_bucket_lengths(const LabelledSet& set,
 std::vector<std::shared_ptr<const LabelledSamples>> make_buckets(
     std::shared_ptr<const LabelledSet> set, std::span<const std::int64_t> lengths);
 
-/// One part for each bucket, weighted by its size, so that all buckets end their epochs together.
+/// One part for each bucket, weighted by its size, for a Loader whose turns are batches: each batch
+/// is of one bucket, and all buckets end their epochs together, within a few batches.
 std::vector<LoaderPart> bucket_parts(
     const std::vector<std::shared_ptr<const LabelledSamples>>& buckets);
 

@@ -8,10 +8,6 @@
 
 namespace krait {
 
-std::string_view name_of(InputKind kind) {
-  return kind == InputKind::Tokens ? "tokens" : "pixels";
-}
-
 std::ostream& operator<<(std::ostream& out, const LabelledSetInfo& info) {
   const LabelledSetDescription& d = info.description;
   const double mean = static_cast<double>(info.n_tokens) /

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <ostream>
@@ -6,12 +7,15 @@
 #include <string_view>
 #include <vector>
 
+#include "core/names.h"
+
 namespace krait {
 
 /// Tokens have no order among them; pixels are levels of grey, 0 black to 255 white, of images of
 /// one size, row by row.
 enum class InputKind : std::uint8_t { Tokens, Pixels };
-std::string_view name_of(InputKind kind);
+template <>
+inline constexpr std::array<std::string_view, 2> kNames<InputKind>{"tokens", "pixels"};
 
 /// What the ids of a set mean.
 struct LabelledSetDescription {

@@ -37,15 +37,15 @@ LabelledSetInfo read_attributes(const Hdf5File& file) {
   LabelledSetInfo info{.path = file.path(), .format_version = format::kFormat.version};
   LabelledSetDescription& d = info.description;
   d.task = file.attribute<std::string>("/", "task");
-  const auto kind = file.attribute<std::string>("/", "input_kind");
-  d.kind = kind == name_of(InputKind::Pixels) ? InputKind::Pixels : InputKind::Tokens;
+  const auto kind_name = file.attribute<std::string>("/", "input_kind");
+  const auto kind = value_of<InputKind>(kind_name);
+  d.kind = kind.value_or(InputKind::Tokens);
   d.n_symbols = file.attribute<std::int64_t>("/", "n_symbols");
   d.inputs_per_example = file.attribute<std::int64_t>("/", "inputs_per_example");
   d.height = file.attribute<std::int64_t>("/", "height");
   d.width = file.attribute<std::int64_t>("/", "width");
   read_names(file, d);
-  const std::string problem =
-      kind == name_of(d.kind) ? format::problem_with(d) : str("input_kind '", kind, "'");
+  const std::string problem = kind ? format::problem_with(d) : str("input_kind '", kind_name, "'");
   KRAIT_CHECK(BadData, problem.empty(), "'", file.path().string(),
               "': impossible attributes: ", problem, kAdvice, ".");
   info.provenance = file.attribute<std::string>("/", "provenance");
@@ -75,11 +75,6 @@ void check_offsets(std::span<const std::uint64_t> offsets, LabelledSetInfo& info
 }
 
 }  // namespace
-
-std::string_view name_of(Split split) {
-  constexpr std::string_view kNames[] = {"train", "valid", "test"};
-  return kNames[static_cast<std::size_t>(split)];
-}
 
 fs::path labelled_set_path(const fs::path& folder, Split split) {
   return folder / (std::string(name_of(split)) + ".h5");

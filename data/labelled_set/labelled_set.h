@@ -22,12 +22,14 @@
 // Opening checks everything but the tokens themselves (two sets with one content_sha256 are the
 // same); verify() checks those too.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <span>
 #include <string_view>
 
+#include "core/names.h"
 #include "core/system/file.h"
 #include "data/hdf5/mapped_array.h"
 #include "data/labelled_set/info.h"
@@ -35,8 +37,9 @@
 namespace krait {
 
 enum class Split : std::uint8_t { Train, Valid, Test };
+template <>
+inline constexpr std::array<std::string_view, 3> kNames<Split>{"train", "valid", "test"};
 inline constexpr Split kSplits[] = {Split::Train, Split::Valid, Split::Test};
-std::string_view name_of(Split split);
 
 /// FOLDER/train.h5, FOLDER/valid.h5 or FOLDER/test.h5.
 std::filesystem::path labelled_set_path(const std::filesystem::path& folder, Split split);

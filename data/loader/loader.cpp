@@ -35,18 +35,22 @@ class Loader::BatchMaker {
       : parts_(parts),
         first_row_(options.rank * options.batch_size / options.ranks),
         rows_((options.rank + 1) * options.batch_size / options.ranks - first_row_),
-        order_(order_parts(parts), options.seed, options.shuffle) {}
+        batch_size_(static_cast<std::uint64_t>(options.batch_size)),
+        turns_(options.turns),
+        order_(order_parts(parts), options.seed, options.shuffle),
+        samples_(parts.size()) {}
 
   /// This rank's rows of the batch that begins with sample `first`.
   Batch make(std::uint64_t first) {
     first += static_cast<std::uint64_t>(first_row_);
     std::vector<SamplePlace> places;
     for (std::int64_t row = 0; row < rows_; ++row) {
-      places.push_back(order_(first + static_cast<std::uint64_t>(row)));
+      places.push_back(place_of(first + static_cast<std::uint64_t>(row)));
       parts_[places.back().part].dataset->prefetch(places.back().index);
     }
-    if (!sample_) sample_ = parts_[places.front().part].dataset->get(places.front().index);
-    Batch batch = shaped_like(*sample_);
+    std::optional<Sample>& sample = samples_[places.front().part];
+    if (!sample) sample = parts_[places.front().part].dataset->get(places.front().index);
+    Batch batch = shaped_like(*sample);
     batch.first_sample = first;
     for (std::int64_t row = 0; row < rows_; ++row) {
       const SampleRow target{.inputs = row_of(batch.inputs, row),
@@ -61,6 +65,11 @@ class Loader::BatchMaker {
   }
 
  private:
+  SamplePlace place_of(std::uint64_t k) {
+    if (turns_ == Turns::Samples) return order_(k);
+    const SamplePlace batch = order_.turn(k / batch_size_);
+    return order_.place(batch.part, batch.index * batch_size_ + k % batch_size_);
+  }
   Batch shaped_like(const Sample& sample) const {
     const auto rows_like = [this](const std::vector<std::int32_t>& values) {
       return Tensor::empty({rows_, static_cast<std::int64_t>(values.size())}, DType::I32);
@@ -72,8 +81,10 @@ class Loader::BatchMaker {
 
   std::vector<LoaderPart> parts_;
   std::int64_t first_row_, rows_;
+  std::uint64_t batch_size_;
+  Turns turns_;
   SampleOrder order_;
-  std::optional<Sample> sample_;  // the first one: all are of its length and kind
+  std::vector<std::optional<Sample>> samples_;  // the first of each part: all are of its lengths
 };
 
 /// Makes batches in order on another thread, ahead of the calls of take().
@@ -130,10 +141,19 @@ Batch Loader::next() {
 
 std::uint64_t Loader::epoch(std::size_t part) const {
   SampleOrder order(order_parts(parts_), options_.seed, options_.shuffle);
-  return order.counts(samples_seen_).at(part) / parts_.at(part).dataset->size();
+  const auto batch_size = static_cast<std::uint64_t>(options_.batch_size);
+  const std::uint64_t seen = options_.turns == Turns::Samples
+                                 ? order.counts(samples_seen_).at(part)
+                                 : order.counts(samples_seen_ / batch_size).at(part) * batch_size;
+  return seen / parts_.at(part).dataset->size();
 }
 
 void Loader::skip_to(std::uint64_t samples_seen) {
+  const auto batch_size = static_cast<std::uint64_t>(options_.batch_size);
+  KRAIT_CHECK(BadConfig, options_.turns == Turns::Samples || samples_seen % batch_size == 0,
+              "a run that goes on after ", samples_seen,
+              " samples in batches by length must keep its batch size, which ", batch_size,
+              " cannot be.");
   samples_seen_ = samples_seen;
   start();
 }

@@ -79,17 +79,21 @@ SamplePlace SampleOrder::turn(std::uint64_t k) {
 }
 
 SamplePlace SampleOrder::operator()(std::uint64_t k) {
-  const SamplePlace place = turn(k);
-  Part& part = parts_[place.part];
-  const std::uint64_t epoch = place.index / part.size, index = place.index % part.size;
-  if (!shuffle_) return {.part = place.part, .index = index};
+  const SamplePlace next = turn(k);
+  return place(next.part, next.index);
+}
+
+SamplePlace SampleOrder::place(std::size_t number, std::uint64_t n) {
+  Part& part = parts_[number];
+  const std::uint64_t epoch = n / part.size, index = n % part.size;
+  if (!shuffle_) return {.part = number, .index = index};
   if (!part.permutation || epoch != part.epoch) {
     part.epoch = epoch;
     part.permutation.emplace(part.size, RandomStream{.seed = seed_,
                                                      .purpose = RandomPurpose::Shuffle,
                                                      .stream = static_cast<std::uint32_t>(epoch)});
   }
-  return {.part = place.part, .index = (*part.permutation)(index)};
+  return {.part = number, .index = (*part.permutation)(index)};
 }
 
 }  // namespace krait

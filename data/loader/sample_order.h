@@ -48,6 +48,8 @@ class SampleOrder {
   std::vector<std::uint64_t> counts(std::uint64_t k);
   /// Of which part sample k is, and which of that part's samples.
   SamplePlace turn(std::uint64_t k);
+  /// Where sample n of a run on one part alone is, any n.
+  SamplePlace place(std::size_t part, std::uint64_t n);
 
  private:
   struct Part {

@@ -5,7 +5,9 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "core/names.h"
 #include "data/lra/task.h"
 
 namespace krait {
@@ -13,10 +15,14 @@ namespace krait {
 /// What a text is cut into. Bytes are what the benchmark reads. Characters (code points) seen 15
 /// times in the training texts, all others being one symbol, are what S4 and its successors read.
 enum class TextUnits : std::uint8_t { Bytes, Characters };
+template <>
+inline constexpr std::array<std::string_view, 2> kNames<TextUnits>{"bytes", "characters"};
 
 /// Where the validation set of Text comes from, which the release has not: reviews held out of the
 /// training set, or, as in most of the literature, the test set, on which models are then chosen.
 enum class TextValidation : std::uint8_t { HeldOut, TestSet };
+template <>
+inline constexpr std::array<std::string_view, 2> kNames<TextValidation>{"held-out", "test"};
 
 struct LraProgress {
   std::string item;                   // "rows"

@@ -45,12 +45,12 @@ DataOrigin origin_of(std::string_view provenance) {
   const auto object = nlohmann::json::parse(provenance, nullptr, false);
   KRAIT_CHECK(BadData, object.is_object() && object.contains("origin"),
               "the provenance of the set does not say where its data comes from.");
-  for (const DataOrigin origin :
-       {DataOrigin::Official, DataOrigin::Subset, DataOrigin::Regenerated}) {
-    if (object["origin"] == name_of(origin)) return origin;
-  }
-  KRAIT_CHECK(BadData, false, "the provenance of the set names the origin ",
-              object["origin"].dump(), ", which this build does not know.");
+  const auto& name = object["origin"];
+  const auto origin =
+      name.is_string() ? value_of<DataOrigin>(name.get<std::string>()) : std::nullopt;
+  KRAIT_CHECK(BadData, origin, "the provenance of the set names the origin ", name.dump(),
+              ", which this build does not know.");
+  return *origin;
 }
 
 }  // namespace krait

@@ -118,8 +118,7 @@ LraResult RetrievalSets::make() {
                           .classes = {"unrelated", "linked by a citation"},
                           .inputs_per_example = 2});
   sets.read_from = folder_;
-  const bool bytes = options_.units == TextUnits::Bytes;
-  sets.provenance.rules = {{"units", bytes ? "bytes" : "characters"},
+  sets.provenance.rules = {{"units", std::string(name_of(options_.units))},
                            {"max_length", str(max_length_)}};
   for (const Split split : kSplits) read(split, sets);
   if (empty_ > 0) sets.notes.push_back(str(empty_, " empty texts became one blank each."));

@@ -139,8 +139,7 @@ void TextSets::read(const char* part, const std::vector<Review>& reviews, LraSet
 
 void TextSets::describe(LraSets& sets) const {
   LraProvenance& p = sets.provenance;
-  const bool bytes = options_.units == TextUnits::Bytes;
-  p.rules.emplace_back("units", bytes ? "bytes" : "characters");
+  p.rules.emplace_back("units", std::string(name_of(options_.units)));
   p.rules.emplace_back("max_length", str(options_.max_length));
   if (options_.validation == TextValidation::HeldOut) {
     p.deviations.push_back(str("validated on ", held_out_count(),

@@ -297,6 +297,83 @@ class Labelled final : public Dataset {
   }
 };
 
+/// Sample i of part p is of p + 1 numbers p * 1000 + i.
+class Lengths final : public Dataset {
+ public:
+  Lengths(std::int32_t part, std::uint64_t size) : part_(part), size_(size) {}
+  std::uint64_t size() const override { return size_; }
+  Sample get(std::uint64_t index) const override {
+    const Ids ids(static_cast<std::size_t>(part_) + 1,
+                  part_ * 1000 + static_cast<std::int32_t>(index));
+    return {.inputs = ids, .targets = {0}};
+  }
+
+ private:
+  std::int32_t part_;
+  std::uint64_t size_;
+};
+
+std::vector<LoaderPart> parts_of_three_lengths() {
+  std::vector<LoaderPart> parts;
+  for (const std::uint64_t size : {10u, 25u, 5u}) {
+    const auto part = static_cast<std::int32_t>(parts.size());
+    parts.push_back(
+        {.dataset = std::make_shared<Lengths>(part, size), .weight = static_cast<double>(size)});
+  }
+  return parts;
+}
+
+TEST(Loader, TurnsOfBatchesGiveEachBatchOneLengthAndEachPartItsOwnOrder) {
+  const auto parts = parts_of_three_lengths();
+  const LoaderOptions options{.batch_size = 4, .seed = 7, .turns = Turns::Batches};
+  Loader loader(parts, options);
+  std::vector<Ids> seen(3);
+  for (int i = 0; i < 512; ++i) {
+    const Batch batch = loader.next();
+    const auto length = static_cast<std::size_t>(batch.inputs.size(1));
+    for (std::int64_t row = 0; row < 4; ++row) {
+      seen.at(length - 1)
+          .push_back(batch.inputs.span<std::int32_t>()[static_cast<std::size_t>(row) * length]);
+    }
+  }
+  // 512 batches are half a block of SampleOrder: shares are near those of the weights.
+  for (std::size_t part = 0; part < 3; ++part) {
+    const auto size = parts[part].dataset->size();
+    EXPECT_NEAR(static_cast<double>(seen[part].size()), 512 * 4 * static_cast<double>(size) / 40,
+                100);
+    Loader alone(parts[part].dataset, {.batch_size = 1, .seed = 7});
+    for (const std::int32_t id : seen[part]) {
+      ASSERT_EQ(alone.next().inputs.span<std::int32_t>()[0], id);
+    }
+    EXPECT_EQ(loader.epoch(part), seen[part].size() / size);
+  }
+}
+
+TEST(Loader, TurnsOfBatchesGoOnFromTheNumberOfSamplesAndAreSharedByRanks) {
+  const auto parts = parts_of_three_lengths();
+  LoaderOptions options{.batch_size = 4, .seed = 7, .turns = Turns::Batches};
+  Loader whole(parts, options), later(parts, options);
+  later.skip_to(5000 * 4);
+  whole.skip_to(4999 * 4);
+  whole.next();
+  options.ranks = 2;
+  Loader first(parts, options);
+  options.rank = 1;
+  Loader second(parts, options);
+  first.skip_to(5000 * 4);
+  second.skip_to(5000 * 4);
+  for (int i = 0; i < 30; ++i) {
+    const Batch batch = whole.next();
+    const auto all = batch.inputs.span<std::int32_t>();
+    EXPECT_TRUE(std::ranges::equal(later.next().inputs.span<std::int32_t>(), all));
+    const Batch one = first.next(), two = second.next();
+    EXPECT_TRUE(std::ranges::equal(one.inputs.span<std::int32_t>(), all.first(all.size() / 2)));
+    EXPECT_TRUE(std::ranges::equal(two.inputs.span<std::int32_t>(), all.last(all.size() / 2)));
+  }
+  expect_error(ErrorKind::BadConfig, {"after 6 samples", "keep its batch size"},
+               [&] { later.skip_to(6); });
+}
+
 TEST(Loader, TargetsMayBeFewerThanInputs) {
   for (const int prefetch : {0, 2}) {
     Loader loader(std::make_shared<Labelled>(),
