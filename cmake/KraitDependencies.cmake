@@ -28,6 +28,9 @@ target_include_directories(krait_zstd SYSTEM INTERFACE ${ZSTD_INCLUDE_DIR})
 target_link_libraries(krait_zstd INTERFACE ${ZSTD_LIBRARY})
 add_library(krait::zstd ALIAS krait_zstd)
 
+# Images of Pathfinder.
+find_package(PNG REQUIRED)
+
 # Optional parts: AUTO takes them when they are there, ON insists.
 include(KraitCuda)
 

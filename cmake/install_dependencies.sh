@@ -23,6 +23,7 @@ build git                  git             lists the project's own text for the 
 build libhdf5-dev          -               HDF5: data sets and checkpoints
 build zlib1g-dev           -               zlib: text compressed by gzip
 build libzstd-dev          -               libzstd: text compressed by zstd
+build libpng-dev           -               libpng: images of Pathfinder
 build libyaml-cpp-dev      -               YAML: configurations
 build libeigen3-dev        -               Eigen: matrix products on the CPU
 build nlohmann-json3-dev   -               JSON: metrics and reports

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "data/lra/image.h"
 #include "data/lra/listops.h"
+#include "data/lra/pathfinder.h"
 #include "data/lra/retrieval.h"
 #include "data/lra/text.h"
 
@@ -41,9 +42,9 @@ LraResult make_lra_sets(const LraOptions& options) {
       return make_image_sets(options);
     case LraTask::Pathfinder:
     case LraTask::PathX:
-      break;
+      return make_pathfinder_sets(options);
   }
-  KRAIT_REQUIRE(false, "[make_lra_sets] ", name_of(options.task), " is not made here.");
+  KRAIT_REQUIRE(false, "[make_lra_sets] there is no task ", static_cast<int>(options.task), ".");
 }
 
 }  // namespace krait
