@@ -48,4 +48,17 @@ Variable linear_cross_entropy(const Variable& x, const Variable& weight, const T
   });
 }
 
+TargetScores score_targets(const Tensor& x, const Tensor& weight, const Tensor& targets) {
+  const auto per_row = [&](DType dtype) { return Tensor::empty({x.size(0)}, dtype, x.device()); };
+  const DType sum = accumulate_dtype(x.dtype());
+  const LinearCrossEntropyForward args{.x = x,
+                                       .weight = weight,
+                                       .targets = targets,
+                                       .losses = per_row(sum),
+                                       .logsumexp = per_row(sum),
+                                       .correct = per_row(DType::U8)};
+  linear_cross_entropy_forward(args, current_context());
+  return {args.losses, args.correct};
+}
+
 }  // namespace krait

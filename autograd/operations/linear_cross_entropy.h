@@ -14,4 +14,12 @@ struct CrossEntropyOptions {
 Variable linear_cross_entropy(const Variable& x, const Variable& weight, const Tensor& targets,
                               const CrossEntropyOptions& options = {});
 
+/// How each row predicts its target.
+struct TargetScores {
+  Tensor losses;   // (rows): -ln p(target), 0 where the target is kIgnoreIndex
+  Tensor correct;  // (rows) u8: 1 where the target has the largest logit
+};
+/// The same without a graph. x (rows, d), contiguous.
+TargetScores score_targets(const Tensor& x, const Tensor& weight, const Tensor& targets);
+
 }  // namespace krait

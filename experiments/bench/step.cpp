@@ -67,7 +67,7 @@ struct StepMarks {
 /// Steps of training on one batch of random tokens.
 class Bench {
  public:
-  Bench(const StepBenchmark& o, const MambaConfig& model, Device device)
+  Bench(const StepBenchmark& o, const ModelConfig& model, Device device)
       : device_(device),
         objective_(model, {.recompute = o.recompute}),
         communicator_(make_single_communicator()) {

@@ -4,13 +4,13 @@
 
 #include <nlohmann/json_fwd.hpp>
 
-#include "layers/mixers/config.h"
+#include "layers/models/config.h"
 #include "train/config/config.h"
 
 namespace krait {
 
 struct StepBenchmark {
-  MambaConfig model;
+  ModelConfig model;
   std::int64_t batch = 4;
   std::int64_t length = 512;
   bool recompute = false;

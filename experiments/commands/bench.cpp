@@ -144,7 +144,7 @@ void add_step(CLI::App& bench) {
   add_size("--d-model", o.model.d_model, "Width of the model");
   add_size("--n-layer", o.model.n_layer, "Mamba blocks");
   add_size("--vocab-size", o.model.vocab_size, "Vocabulary");
-  add_size("--d-state", o.model.d_state, "States of a channel");
+  add_size("--d-state", o.model.mamba1.d_state, "States of a channel");
   add_size("--batch", o.batch, "Sequences");
   add_size("--length", o.length, "Tokens of a sequence");
   step->add_option("--seconds", o.seconds, "Measure at least this long")

@@ -116,7 +116,7 @@ void add_export(CLI::App& parent) {
   });
 }
 
-ordered_json fields_json(const MambaConfig& model) {
+ordered_json fields_json(const ModelConfig& model) {
   Config config;
   config.model = model;
   ordered_json fields = ordered_json::object();

@@ -23,7 +23,7 @@ train: {steps: 1, batch_size: 1}
 optimizer: {lr: 0.1}
 )",
                                        "small_run.h");
-    const MambaLM model(model_config(config, ByteTokenizer().vocab_size()));
+    const LanguageModel model(model_config(config, ByteTokenizer().vocab_size()));
     model.initialise(1);
     CheckpointState state{.config_yaml = dump_yaml(config),
                           .tokenizer_identity = ByteTokenizer().identity().json(),

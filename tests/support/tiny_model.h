@@ -12,17 +12,16 @@ namespace krait {
 
 /// A padded vocabulary of 24 for 19 tokens. The embedding is wider than in training, so that
 /// predictions are uneven and depend on the context.
-inline MambaConfig tiny_config(DType dtype) {
+inline ModelConfig tiny_config(DType dtype) {
   return {.d_model = 20,
           .n_layer = 2,
           .vocab_size = 19,
-          .d_state = 5,
-          .d_conv = 3,
+          .mamba1 = {.d_state = 5, .d_conv = 3},
           .initializer_range = 0.3,
           .dtype = dtype};
 }
 
-inline void initialise_tiny(const MambaLM& model) {
+inline void initialise_tiny(const LanguageModel& model) {
   model.initialise(7);
 }
 
@@ -36,7 +35,7 @@ inline std::vector<std::int32_t> random_tokens(std::size_t n, std::uint32_t boun
 }
 
 /// ln softmax(logits of the last of `context`), by a forward pass over just that, in f64.
-inline std::vector<double> next_log_probabilities(const MambaLM& model,
+inline std::vector<double> next_log_probabilities(const LanguageModel& model,
                                                   std::span<const std::int32_t> context) {
   const NoGradScope no_grad;
   const Tensor ids =

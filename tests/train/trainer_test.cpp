@@ -57,7 +57,7 @@ class Bench {
     c.run = {.directory = (dir_.path() / run).string(),
              .seed = 11,
              .device = on_gpu() ? DeviceChoice::Cuda : DeviceChoice::Cpu};
-    c.model.d_model = 16, c.model.n_layer = 2, c.model.d_state = 4, c.model.dropout = 0.1;
+    c.model.d_model = 16, c.model.n_layer = 2, c.model.mamba1.d_state = 4, c.model.dropout = 0.1;
     c.data.train = (dir_.path() / "train.h5").string();
     c.data.valid = (dir_.path() / "valid.h5").string();
     c.data.sequence_length = 32;

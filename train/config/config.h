@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "core/names.h"
-#include "layers/mixers/config.h"
+#include "layers/models/config.h"
 #include "train/config/precision.h"
 #include "train/step/optimizer.h"
 #include "train/step/schedule.h"
@@ -64,7 +64,7 @@ struct Config {
   };
 
   Run run;
-  MambaConfig model;  // without dtypes: train.precision sets them (train/model/model_config.h)
+  ModelConfig model;  // without dtypes: train.precision sets them (train/model/model_config.h)
   Data data;
   Train train;
   OptimizerOptions optimizer;

@@ -42,15 +42,29 @@ std::string check_decay(const Config& c) {
 }
 
 std::string check_dt(const Config& c) {
-  if (c.model.dt_min <= c.model.dt_max) return {};
-  return fmt::format("must be at least model.dt_min ({}), got {}", c.model.dt_min, c.model.dt_max);
+  if (c.model.mamba1.dt_min <= c.model.mamba1.dt_max) return {};
+  return fmt::format("must be at least model.dt_min ({}), got {}", c.model.mamba1.dt_min,
+                     c.model.mamba1.dt_max);
+}
+
+std::string check_layers(const Config& c) {
+  if (c.model.layers.empty()) {
+    return c.model.n_layer > 0 ? "" : "is required, unless model.layers names the layers";
+  }
+  TextProblem ignored;
+  const auto kinds = parse_layers(c.model.layers, ignored);
+  if (!kinds) return {};  // said where the text stands
+  const auto count = static_cast<std::int64_t>(kinds->size());
+  if (c.model.n_layer == 0 || c.model.n_layer == count) return {};
+  return fmt::format("must be left out, or be {}, the number of layers in model.layers; got {}",
+                     count, c.model.n_layer);
 }
 
 std::string check_inner_width(const Config& c) {
   constexpr std::int64_t kMost = std::int64_t{1} << 24;
-  if (c.model.d_model <= kMost / c.model.expand) return {};
-  return fmt::format("is too large: expand * d_model is {} * {}, more than 2^24", c.model.expand,
-                     c.model.d_model);
+  if (c.model.d_model <= kMost / c.model.mamba1.expand) return {};
+  return fmt::format("is too large: expand * d_model is {} * {}, more than 2^24",
+                     c.model.mamba1.expand, c.model.d_model);
 }
 
 std::string check_valid(const Config& c) {
@@ -80,6 +94,7 @@ const std::vector<ConfigRule>& config_rules() {
       {{"schedule.min_lr", "optimizer.lr"}, check_min_lr},
       {{"schedule.decay_steps", "schedule.kind", "schedule.warmup_steps", "train.steps"},
        check_decay},
+      {{"model.n_layer", "model.layers"}, check_layers},
       {{"model.dt_max", "model.dt_min"}, check_dt},
       {{"model.d_model", "model.expand"}, check_inner_width},
       {{"evaluation.every", "data.valid"}, check_valid},

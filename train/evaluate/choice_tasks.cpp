@@ -129,7 +129,7 @@ EncodedPair encode_pair(const Tokenizer& tokenizer, std::string_view context,
   return pair;
 }
 
-std::vector<ExampleScore> score_task(const MambaLM& model, const Tokenizer& tokenizer,
+std::vector<ExampleScore> score_task(const LanguageModel& model, const Tokenizer& tokenizer,
                                      const TaskFile& file, const TaskOptions& options,
                                      const TaskProgress& progress) {
   KRAIT_CHECK(Usage, options.max_length >= 1, "--max-length must be at least 1, got ",

@@ -52,7 +52,7 @@ using TaskProgress = std::function<void(std::uint64_t done, std::uint64_t total)
 ///
 /// Throws BadData, "file:line: ...", when a choice has no token of its own or more than max_length,
 /// and NonFinite when the model gives a probability that is not a number.
-std::vector<ExampleScore> score_task(const MambaLM& model, const Tokenizer& tokenizer,
+std::vector<ExampleScore> score_task(const LanguageModel& model, const Tokenizer& tokenizer,
                                      const TaskFile& file, const TaskOptions& options,
                                      const TaskProgress& progress = {});
 

@@ -49,7 +49,7 @@ class CorpusScorer {
   CorpusScorer(const Corpus& corpus, const PerplexityOptions& options)
       : corpus_(corpus), options_(options), windows_(corpus_windows(corpus, options)) {}
 
-  PerplexityScore score(const MambaLM& model, const EvaluationProgress& progress) {
+  PerplexityScore score(const LanguageModel& model, const EvaluationProgress& progress) {
     const std::uint64_t total = scored_tokens(windows_);
     std::uint64_t done = 0;
     score_windows(model,
@@ -144,7 +144,7 @@ class CorpusScorer {
 
 }  // namespace
 
-PerplexityScore score_corpus(const MambaLM& model, const Corpus& corpus,
+PerplexityScore score_corpus(const LanguageModel& model, const Corpus& corpus,
                              const PerplexityOptions& options, const EvaluationProgress& progress) {
   KRAIT_CHECK(Usage, options.scoring.batch >= 0, "--batch must be at least 1, got ",
               options.scoring.batch, ".");

@@ -41,7 +41,7 @@ struct PerplexityScore {
 /// any of them. Memory: besides that of score_windows, about 120 bytes a window.
 ///
 /// Throws BadData when there is nothing to score, NonFinite when a probability is not a number.
-PerplexityScore score_corpus(const MambaLM& model, const Corpus& corpus,
+PerplexityScore score_corpus(const LanguageModel& model, const Corpus& corpus,
                              const PerplexityOptions& options,
                              const EvaluationProgress& progress = {});
 

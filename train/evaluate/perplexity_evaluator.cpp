@@ -7,7 +7,7 @@
 
 namespace krait {
 
-PerplexityEvaluator::PerplexityEvaluator(const MambaLM& model, Corpus corpus,
+PerplexityEvaluator::PerplexityEvaluator(const LanguageModel& model, Corpus corpus,
                                          PerplexityOptions options, std::string data)
     : model_(model),
       corpus_(std::move(corpus)),

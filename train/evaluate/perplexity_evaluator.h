@@ -11,7 +11,7 @@ class PerplexityEvaluator final : public Evaluator {
  public:
   /// `model`, and whatever `corpus` reads through, must outlive it. `data` tells this corpus from
   /// others: a hash of its content.
-  PerplexityEvaluator(const MambaLM& model, Corpus corpus, PerplexityOptions options,
+  PerplexityEvaluator(const LanguageModel& model, Corpus corpus, PerplexityOptions options,
                       std::string data);
 
   /// Throws what score_corpus throws.
@@ -23,7 +23,7 @@ class PerplexityEvaluator final : public Evaluator {
   std::string identity() const override;
 
  private:
-  const MambaLM& model_;
+  const LanguageModel& model_;
   Corpus corpus_;
   PerplexityOptions options_;
   std::string data_;

@@ -50,12 +50,10 @@ std::vector<WindowChain> window_chains(Windows windows) {
   return chains;
 }
 
-/// The first `rows` rows of a state.
-MambaState first_rows(const MambaState& state, std::int64_t rows) {
-  MambaState result;
-  for (const MixerState& layer : state) {
-    result.push_back({slice(layer.conv, 0, 0, rows), slice(layer.ssm, 0, 0, rows)});
-  }
+/// The first `count` rows of a state.
+ModelState first_rows(const ModelState& state, std::int64_t count) {
+  ModelState result;
+  for (const MixerState& layer : state) result.push_back(rows(layer, 0, count));
   return result;
 }
 
@@ -155,7 +153,7 @@ class Pass {
 class Lane {
  public:
   /// No pass has more than `most_targets`.
-  Lane(const MambaLM& model, const WindowWork& work, std::int64_t most_targets,
+  Lane(const LanguageModel& model, const WindowWork& work, std::int64_t most_targets,
        std::mutex* visiting)
       : model_(model),
         work_(work),
@@ -164,7 +162,7 @@ class Lane {
         correct_(model.device(), static_cast<std::size_t>(most_targets)) {}
 
   void score(const WindowGroup& group) {
-    MambaState state;
+    ModelState state;
     for (std::size_t step = 0; step < group.front().count; ++step) {
       std::vector<std::size_t> numbers;
       std::size_t continuing = 0;
@@ -188,30 +186,22 @@ class Lane {
 
  private:
   /// `state` is what the rows start with, if it is not empty, and becomes what they end with.
-  void run(Pass pass, std::size_t continuing, MambaState* state) {
+  void run(Pass pass, std::size_t continuing, ModelState* state) {
     for (std::size_t row = 0; row < continuing; ++row) {
       KRAIT_REQUIRE(pass.is_full(row),
                     "[score_windows] windows with state to pass on must be of one length.");
     }
     const Device device = model_.device();
-    const MambaHidden out =
+    const ModelHidden out =
         model_.forward(pass.ids(device), {.initial = state->empty() ? nullptr : state,
                                           .sequence_ids = pass.sequence_ids(device),
                                           .want_final = continuing > 0});
     *state = out.final;
     const Tensor x = pass.predicting(out.hidden.value());
-    const auto per_target = [&](DType dtype) { return Tensor::empty({x.size(0)}, dtype, device); };
-    const DType sum = accumulate_dtype(x.dtype());
-    const LinearCrossEntropyForward args{.x = x,
-                                         .weight = model_.head().value(),
-                                         .targets = pass.targets(device),
-                                         .losses = per_target(sum),
-                                         .logsumexp = per_target(sum),
-                                         .correct = per_target(DType::U8)};
-    linear_cross_entropy_forward(args, current_context());
+    const TargetScores scores = model_.score(x, pass.targets(device));
     finish();  // the pass before
-    losses_.start(args.losses);
-    correct_.start(args.correct);
+    losses_.start(scores.losses);
+    correct_.start(scores.correct);
     pass_ = std::move(pass);
   }
 
@@ -229,7 +219,7 @@ class Lane {
     }
   }
 
-  const MambaLM& model_;
+  const LanguageModel& model_;
   const WindowWork& work_;
   std::mutex& visiting_;
   std::optional<Pass> pass_;  // whose losses are on their way
@@ -237,7 +227,7 @@ class Lane {
 };
 
 /// All groups, each in a pass or a few, `batch` of them side by side.
-void score_on_cpu(const MambaLM& model, const WindowWork& work,
+void score_on_cpu(const LanguageModel& model, const WindowWork& work,
                   const std::vector<WindowGroup>& groups, std::int64_t most_targets,
                   std::int64_t batch) {
   std::mutex visiting;
@@ -287,7 +277,8 @@ std::vector<WindowGroup> window_groups(Windows windows, std::int64_t forward_tok
   return groups;
 }
 
-void score_windows(const MambaLM& model, const WindowWork& work, const WindowScoring& scoring) {
+void score_windows(const LanguageModel& model, const WindowWork& work,
+                   const WindowScoring& scoring) {
   const bool on_gpu = model.device().is_cuda();
   const std::int64_t tokens = scoring.forward_tokens > 0 ? scoring.forward_tokens
                               : on_gpu                   ? kGpuForwardTokens

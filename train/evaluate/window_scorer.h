@@ -61,7 +61,8 @@ inline constexpr std::int64_t kGpuForwardTokens = 16384;
 /// work gives the same digits on the same GPU model, and `batch` has no meaning there.
 ///
 /// Memory: the activations of one pass for each thread of a CPU, of one on a GPU.
-void score_windows(const MambaLM& model, const WindowWork& work, const WindowScoring& scoring = {});
+void score_windows(const LanguageModel& model, const WindowWork& work,
+                   const WindowScoring& scoring = {});
 
 /// Windows that carry state, in order, from the one that starts without: numbers first to
 /// first + count - 1.

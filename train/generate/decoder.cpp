@@ -9,35 +9,24 @@
 namespace krait {
 namespace {
 
-MambaHidden read(const MambaLM& model, const Tensor& ids, const MambaState* state) {
+ModelHidden read(const LanguageModel& model, const Tensor& ids, const ModelState* state) {
   return model.forward(ids, {.initial = state, .want_final = true});
-}
-
-/// Zeros of the shapes of `one`, a state of one row, with `rows` rows.
-MambaState zero_state(const MambaState& one, std::int64_t rows) {
-  const auto zeros = [rows](const Variable& v) {
-    Shape shape = v.shape();
-    shape[0] = rows;
-    return Variable(Tensor::zeros(shape, v.dtype(), v.device()));
-  };
-  MambaState state;
-  for (const MixerState& layer : one) state.push_back({zeros(layer.conv), zeros(layer.ssm)});
-  return state;
 }
 
 /// Writes `from` over rows [first, first + its rows) of `to`.
 void put_rows(const Tensor& from, const Tensor& to, std::int64_t first) {
   copy({.x = from, .y = to.slice(0, first, first + from.size(0))}, current_context());
 }
-void put_rows(const MambaState& from, const MambaState& to, std::int64_t first) {
+void put_rows(const ModelState& from, const ModelState& to, std::int64_t first) {
   for (std::size_t i = 0; i < from.size(); ++i) {
-    put_rows(from[i].conv.value(), to[i].conv.value(), first);
-    put_rows(from[i].ssm.value(), to[i].ssm.value(), first);
+    for (std::size_t k = 0; k < from[i].parts.size(); ++k) {
+      put_rows(from[i].parts[k].value(), to[i].parts[k].value(), first);
+    }
   }
 }
 
 /// The logits after the last position, (rows, padded vocabulary).
-Tensor last_logits(const MambaLM& model, const Variable& hidden) {
+Tensor last_logits(const LanguageModel& model, const Variable& hidden) {
   const std::int64_t length = hidden.size(1);
   const Tensor all = model.logits(slice(hidden, 1, length - 1, length)).value();
   return all.reshape({all.size(0), all.size(2)});
@@ -45,7 +34,7 @@ Tensor last_logits(const MambaLM& model, const Variable& hidden) {
 
 }  // namespace
 
-Decoder::Decoder(const MambaLM& model, std::int64_t rows, std::int64_t prefill_length)
+Decoder::Decoder(const LanguageModel& model, std::int64_t rows, std::int64_t prefill_length)
     : model_(model),
       prefill_length_(prefill_length),
       ids_(Tensor::zeros({rows, 1}, DType::I32, model.device())),
@@ -55,16 +44,16 @@ Decoder::Decoder(const MambaLM& model, std::int64_t rows, std::int64_t prefill_l
                 "[Decoder] rows and prefill_length must be positive, got ", rows, " and ",
                 prefill_length, ".");
   const NoGradScope no_grad;
-  const MambaHidden one = read(model, ids_.slice(0, 0, 1), nullptr);
+  const ModelHidden one = read(model, ids_.slice(0, 0, 1), nullptr);
   const Tensor logits = last_logits(model, one.hidden);
-  state_ = zero_state(one.final, rows);
+  state_ = model.zero_state(rows);
   logits_ = Tensor::zeros({rows, logits.size(1)}, logits.dtype(), logits.device());
   step_ = std::make_unique<Graph>([this] { read_step(); });
 }
 
 void Decoder::read_step() const {
   const NoGradScope no_grad;
-  const MambaHidden out = read(model_, ids_, &state_);
+  const ModelHidden out = read(model_, ids_, &state_);
   put_rows(out.final, state_, 0);
   put_rows(last_logits(model_, out.hidden), logits_, 0);
 }
@@ -73,13 +62,13 @@ void Decoder::start(std::int64_t row, std::span<const std::int32_t> prompt) {
   KRAIT_REQUIRE(row >= 0 && row < rows() && !prompt.empty(), "[Decoder::start] needs a row below ",
                 rows(), " and a prompt, got row ", row, " and ", prompt.size(), " tokens.");
   const NoGradScope no_grad;
-  MambaHidden out;
+  ModelHidden out;
   while (!prompt.empty()) {
     const auto chunk =
         prompt.first(std::min(prompt.size(), static_cast<std::size_t>(prefill_length_)));
     const Tensor ids =
         Tensor::from<std::int32_t>({1, static_cast<std::int64_t>(chunk.size())}, chunk);
-    const MambaState before = out.final;
+    const ModelState before = out.final;
     out = read(model_, ids.to(model_.device()), before.empty() ? nullptr : &before);
     prompt = prompt.subspan(chunk.size());
   }

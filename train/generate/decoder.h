@@ -19,7 +19,7 @@ namespace krait {
 class Decoder {
  public:
   /// `prefill_length`: tokens of a prompt that are read at once, which bounds the memory.
-  Decoder(const MambaLM& model, std::int64_t rows, std::int64_t prefill_length = 512);
+  Decoder(const LanguageModel& model, std::int64_t rows, std::int64_t prefill_length = 512);
 
   std::int64_t rows() const { return logits_.size(0); }
   /// Starts a row anew with a prompt of at least one token.
@@ -32,10 +32,10 @@ class Decoder {
  private:
   void read_step() const;
 
-  const MambaLM& model_;
+  const LanguageModel& model_;
   std::int64_t prefill_length_;
   Tensor ids_;        // (rows, 1) i32
-  MambaState state_;  // of all rows
+  ModelState state_;  // of all rows
   Tensor logits_;     // (rows, padded vocabulary)
   Readback readback_;
   Tensor here_;  // logits_ on the host; undefined when they have changed

@@ -14,8 +14,8 @@ namespace {
 /// The texts that a decoder's rows are at.
 class Generation {
  public:
-  Generation(const MambaLM& model, std::span<const TokenIds> prompts, std::int32_t end_of_document,
-             const GenerateOptions& options, const OnToken& on_token)
+  Generation(const LanguageModel& model, std::span<const TokenIds> prompts,
+             std::int32_t end_of_document, const GenerateOptions& options, const OnToken& on_token)
       : vocab_size_(static_cast<std::size_t>(model.config().vocab_size)),
         prompts_(prompts),
         end_of_document_(end_of_document),
@@ -119,7 +119,7 @@ void check_generate(const GenerateOptions& o) {
   check_sampling(o.sampling);
 }
 
-std::vector<GeneratedTokens> generate_tokens(const MambaLM& model,
+std::vector<GeneratedTokens> generate_tokens(const LanguageModel& model,
                                              std::span<const TokenIds> prompts,
                                              std::int32_t end_of_document,
                                              const GenerateOptions& options,
@@ -129,7 +129,7 @@ std::vector<GeneratedTokens> generate_tokens(const MambaLM& model,
   return Generation(model, prompts, end_of_document, options, on_token).run();
 }
 
-std::vector<GeneratedText> generate(const MambaLM& model, const Tokenizer& tokenizer,
+std::vector<GeneratedText> generate(const LanguageModel& model, const Tokenizer& tokenizer,
                                     std::span<const std::string> prompts,
                                     const GenerateOptions& options, const OnText& on_text) {
   std::vector<TokenIds> ids;

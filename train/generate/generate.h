@@ -50,7 +50,7 @@ using OnToken = std::function<bool(std::size_t prompt, std::int32_t token)>;
 /// picked. Computes on the model's device.
 ///
 /// Throws Usage when an option is out of range, NonFinite when the model's logits are not numbers.
-std::vector<GeneratedTokens> generate_tokens(const MambaLM& model,
+std::vector<GeneratedTokens> generate_tokens(const LanguageModel& model,
                                              std::span<const TokenIds> prompts,
                                              std::int32_t end_of_document,
                                              const GenerateOptions& options,
@@ -67,7 +67,7 @@ struct GeneratedText {
 using OnText = std::function<void(std::size_t prompt, std::string_view text)>;
 
 /// Continues texts; an empty prompt starts a new document.
-std::vector<GeneratedText> generate(const MambaLM& model, const Tokenizer& tokenizer,
+std::vector<GeneratedText> generate(const LanguageModel& model, const Tokenizer& tokenizer,
                                     std::span<const std::string> prompts,
                                     const GenerateOptions& options, const OnText& on_text = {});
 

@@ -10,7 +10,7 @@
 namespace krait {
 namespace {
 
-std::vector<NamedTensor> named_values(const MambaLM& model) {
+std::vector<NamedTensor> named_values(const LanguageModel& model) {
   std::vector<NamedTensor> values;
   for (const Parameter& p : model.parameters()) values.push_back({p.name, p.variable.value()});
   return values;
@@ -31,7 +31,7 @@ LoadedModel load_checkpoint(const std::filesystem::path& path, const LoadModelOp
 
   loaded.precision =
       options.precision.value_or(usable_precision(options.device, loaded.config.train.precision));
-  loaded.model = std::make_unique<MambaLM>(
+  loaded.model = std::make_unique<LanguageModel>(
       model_config(loaded.config.model, state.vocab_size, loaded.precision));
   read_checkpoint_parameters(loaded.path, options.weights, named_values(*loaded.model));
   loaded.model->place(options.device);

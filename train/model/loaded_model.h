@@ -28,7 +28,7 @@ struct LoadedModel {
   std::int64_t step = 0;
   Config config;
   Precision precision = {};  // that it is used in; goes with precision_context()
-  std::unique_ptr<MambaLM> model;
+  std::unique_ptr<LanguageModel> model;
   std::unique_ptr<Tokenizer> tokenizer;  // null only without needs_tokenizer
 };
 

@@ -4,7 +4,7 @@
 
 namespace krait {
 
-MambaConfig model_config(const MambaConfig& model, std::int64_t vocab_size, Precision precision) {
+ModelConfig model_config(const ModelConfig& model, std::int64_t vocab_size, Precision precision) {
   KRAIT_REQUIRE(vocab_size > 0, "[model_config] vocab_size must be positive, got ", vocab_size,
                 ".");
   KRAIT_CHECK(BadData, model.vocab_size == 0 || model.vocab_size == vocab_size,
@@ -12,7 +12,7 @@ MambaConfig model_config(const MambaConfig& model, std::int64_t vocab_size, Prec
               vocab_size,
               " tokens; set model.vocab_size to 0 to take the data's, or use data made with the "
               "model's tokenizer.");
-  MambaConfig resolved = model;
+  ModelConfig resolved = model;
   resolved.vocab_size = vocab_size;
   resolved.dtype = parameter_dtype(precision);
   resolved.compute = compute_dtype(precision);

@@ -2,7 +2,7 @@
 #pragma once
 #include <cstdint>
 
-#include "layers/mixers/config.h"
+#include "layers/models/config.h"
 #include "train/config/config.h"
 
 namespace krait {
@@ -11,10 +11,10 @@ namespace krait {
 ///
 /// Throws BadData when model.vocab_size is set and is not `vocab_size`: the ids of the data would
 /// mean other tokens than those of the model.
-MambaConfig model_config(const MambaConfig& model, std::int64_t vocab_size, Precision precision);
+ModelConfig model_config(const ModelConfig& model, std::int64_t vocab_size, Precision precision);
 
 /// The model of a run: in train.precision.
-inline MambaConfig model_config(const Config& config, std::int64_t vocab_size) {
+inline ModelConfig model_config(const Config& config, std::int64_t vocab_size) {
   return model_config(config.model, vocab_size, config.train.precision);
 }
 

@@ -61,7 +61,7 @@ ModelInfo checkpoint_info(const fs::path& path) {
 
 std::vector<ModelArray> parameter_shapes(const Config& config, std::int64_t vocab_size) {
   const ShapesOnlyScope no_memory;
-  const MambaLM model(model_config(config, vocab_size));
+  const LanguageModel model(model_config(config, vocab_size));
   std::vector<ModelArray> arrays;
   for (const Parameter& p : model.parameters()) {
     arrays.push_back({p.name, p.shape(), std::string(name_of(p.dtype()))});

@@ -20,7 +20,7 @@ struct ModelInfo {
   std::filesystem::path path;  // the checkpoint, or published model
   std::string form;            // "checkpoint", "transformers" or "state-spaces"
   std::int64_t step = 0;       // of a checkpoint
-  MambaConfig model;           // vocab_size as the checkpoint or config.json has it
+  ModelConfig model;           // vocab_size as the checkpoint or config.json has it
   std::vector<ModelArray> arrays;
   std::int64_t parameters = 0;  // elements of all arrays
   std::string tokenizer;        // its name; empty: none

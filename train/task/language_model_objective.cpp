@@ -5,7 +5,7 @@
 namespace krait {
 
 Variable LanguageModelObjective::loss(const Batch& batch) const {
-  const MambaHidden out = model_.forward(
+  const ModelHidden out = model_.forward(
       batch.inputs, {.sequence_ids = batch.sequence_ids, .recompute = options_.recompute});
   return sum(
       model_.losses(out.hidden, batch.targets,

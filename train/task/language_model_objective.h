@@ -12,14 +12,14 @@ struct LanguageModelLoss {
 /// Next-token prediction: the cross-entropy of the targets.
 class LanguageModelObjective final : public Objective {
  public:
-  LanguageModelObjective(const MambaConfig& model, const LanguageModelLoss& options)
+  LanguageModelObjective(const ModelConfig& model, const LanguageModelLoss& options)
       : model_(model), options_(options) {}
-  const MambaLM& model() const { return model_; }
+  const LanguageModel& model() const { return model_; }
   const Module& module() const override { return model_; }
   Variable loss(const Batch& batch) const override;
 
  private:
-  MambaLM model_;
+  LanguageModel model_;
   LanguageModelLoss options_;
 };
 

@@ -27,17 +27,17 @@ using testing::values;
 
 constexpr std::int64_t kVocabulary = 29;
 
-MambaConfig small(DType compute) {
-  MambaConfig c{.d_model = 16, .n_layer = 2, .vocab_size = kVocabulary, .d_state = 8};
+ModelConfig small(DType compute) {
+  ModelConfig c{.d_model = 16, .n_layer = 2, .vocab_size = kVocabulary, .mamba1 = {.d_state = 8}};
   if (compute != DType::F32) c.compute = compute;
   return c;
 }
 
 /// The same with every option that published models may have.
-MambaConfig with_options(DType compute) {
-  MambaConfig c = small(compute);
-  c.norm_bcdt = c.proj_bias = true;
-  c.conv_bias = false;
+ModelConfig with_options(DType compute) {
+  ModelConfig c = small(compute);
+  c.mamba1.norm_bcdt = c.mamba1.proj_bias = true;
+  c.mamba1.conv_bias = false;
   return c;
 }
 
@@ -47,8 +47,8 @@ std::vector<DType> precisions() {
 }
 
 /// A model on the test's device, its gradients in f32 as in training.
-std::unique_ptr<MambaLM> make_model(const MambaConfig& c) {
-  auto model = std::make_unique<MambaLM>(c);
+std::unique_ptr<LanguageModel> make_model(const ModelConfig& c) {
+  auto model = std::make_unique<LanguageModel>(c);
   model->initialise(21);
   model->place(test_device());
   for (const Variable& v : model->variables()) {
@@ -63,12 +63,12 @@ struct Outcome {
 };
 
 /// One forward and backward pass.
-Outcome run_model(const MambaLM& model, const MambaRun& run = {}, std::int64_t length = 70) {
+Outcome run_model(const LanguageModel& model, const ModelRun& run = {}, std::int64_t length = 70) {
   const TrainingScope scope(5, 3);
   for (const Variable& v : model.variables()) v.grad().zero();
   const Tensor ids = random_ids({2, length}, kVocabulary, 1),
                targets = random_ids({2, length}, kVocabulary, 2);
-  const MambaHidden out = model.forward(ids, run);
+  const ModelHidden out = model.forward(ids, run);
   const Variable losses = model.losses(out.hidden, targets);
   Outcome result{.losses = losses.value()};
   {
@@ -103,8 +103,8 @@ double sum_of(const Tensor& t) {
   return sum;
 }
 
-TEST(MambaLM, MixedPrecisionNarrowsMatricesAndTheEmbeddingOnly) {
-  const MambaLM model(small(DType::BF16));
+TEST(LanguageModel, MixedPrecisionNarrowsMatricesAndTheEmbeddingOnly) {
+  const LanguageModel model(small(DType::BF16));
   model.initialise(1);
   EXPECT_EQ(model.head().dtype(), DType::F32);  // as it is built and initialised
   model.place({});
@@ -112,16 +112,16 @@ TEST(MambaLM, MixedPrecisionNarrowsMatricesAndTheEmbeddingOnly) {
     const bool matrix = p.name.ends_with("proj.weight") || p.name.ends_with("embedding.weight");
     EXPECT_EQ(p.variable.dtype(), matrix ? DType::BF16 : DType::F32) << p.name;
   }
-  const MambaLM wide(small(DType::F32));
+  const LanguageModel wide(small(DType::F32));
   wide.initialise(1);
   const Tensor before = wide.head().value();
   wide.place({});
   EXPECT_EQ(wide.head().value().storage(), before.storage());
 }
 
-DEVICE_TEST(MambaLMDevice, RecomputedBlocksGiveTheSameBits) {
+DEVICE_TEST(LanguageModelDevice, RecomputedBlocksGiveTheSameBits) {
   for (const DType compute : precisions()) {
-    MambaConfig c = small(compute);
+    ModelConfig c = small(compute);
     c.dropout = 0.2;
     const auto model = make_model(c);
     const Outcome stored = run_model(*model), again = run_model(*model, {.recompute = true});
@@ -132,7 +132,7 @@ DEVICE_TEST(MambaLMDevice, RecomputedBlocksGiveTheSameBits) {
   }
 }
 
-DEVICE_TEST(MambaLMDevice, OptionsOfTheBlockAreRecomputedToTheSameBits) {
+DEVICE_TEST(LanguageModelDevice, OptionsOfTheBlockAreRecomputedToTheSameBits) {
   for (const DType compute : precisions()) {
     const auto model = make_model(with_options(compute));
     const Outcome stored = run_model(*model), again = run_model(*model, {.recompute = true});
@@ -143,7 +143,7 @@ DEVICE_TEST(MambaLMDevice, OptionsOfTheBlockAreRecomputedToTheSameBits) {
   }
 }
 
-DEVICE_TEST(MambaLMDevice, TwoRunsGiveTheSameBits) {
+DEVICE_TEST(LanguageModelDevice, TwoRunsGiveTheSameBits) {
   for (const DType compute : precisions()) {
     const auto model = make_model(small(compute));
     const Outcome first = run_model(*model), second = run_model(*model);
@@ -154,13 +154,13 @@ DEVICE_TEST(MambaLMDevice, TwoRunsGiveTheSameBits) {
   }
 }
 
-DEVICE_TEST(MambaLMDevice, PiecesWithCarriedStateEqualTheWhole) {
+DEVICE_TEST(LanguageModelDevice, PiecesWithCarriedStateEqualTheWhole) {
   for (const DType compute : precisions()) {
     const auto model = make_model(small(compute));
     const NoGradScope no_grad;
     const Tensor ids = random_ids({2, 40}, kVocabulary, 3);
     const Tensor whole = model->logits(model->forward(ids).hidden).value();
-    MambaState state;
+    ModelState state;
     const std::vector<std::int64_t> ends{1, 2, 5, 39, 40};
     std::int64_t first = 0;
     for (const std::int64_t end : ends) {
@@ -178,9 +178,9 @@ DEVICE_TEST(MambaLMDevice, PiecesWithCarriedStateEqualTheWhole) {
   }
 }
 
-DEVICE_TEST(MambaLMDevice, AfterTheFirstPassNoMemoryIsTakenFromTheSystem) {
+DEVICE_TEST(LanguageModelDevice, AfterTheFirstPassNoMemoryIsTakenFromTheSystem) {
   const int threads = thread_count();
-  set_thread_count(1);  // see MambaLM.AfterTheFirstPassNoMemoryIsTakenFromTheSystem
+  set_thread_count(1);  // see LanguageModel.AfterTheFirstPassNoMemoryIsTakenFromTheSystem
   for (const DType compute : precisions()) {
     const auto model = make_model(small(compute));
     run_model(*model);
@@ -204,7 +204,7 @@ class GpuMambaLM : public ::testing::Test {
   static Outcome on_gpu(DType compute, std::int64_t length) {
     return on_gpu(small(compute), length);
   }
-  static Outcome on_gpu(const MambaConfig& config, std::int64_t length) {
+  static Outcome on_gpu(const ModelConfig& config, std::int64_t length) {
     const testing::TestDeviceScope scope(testing::kGpu);
     return run_model(*make_model(config), {}, length);
   }

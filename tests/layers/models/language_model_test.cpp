@@ -14,12 +14,13 @@
 #include "autograd/operations/view.h"
 #include "core/memory/allocator.h"
 #include "core/system/parallel.h"
+#include "layers/models/classifier.h"
 
 namespace krait {
 namespace {
 
-MambaConfig small(DType dtype = DType::F64) {
-  return {.d_model = 12, .n_layer = 2, .vocab_size = 13, .d_state = 5, .dtype = dtype};
+ModelConfig small(DType dtype = DType::F64) {
+  return {.d_model = 12, .n_layer = 2, .vocab_size = 13, .mamba1 = {.d_state = 5}, .dtype = dtype};
 }
 
 Tensor random_ids(const Shape& shape, std::int64_t vocab, std::uint32_t stream) {
@@ -63,7 +64,7 @@ void expect_equal_gradients(const Gradients& a, const Gradients& b, double limit
 // f64 sums in another order: a few hundred roundings of 1e-16.
 constexpr double kReordered = 1e-12;
 
-TEST(MambaLM, HasThePublishedParameterCounts) {
+TEST(LanguageModel, HasThePublishedParameterCounts) {
   struct Size {
     std::int64_t d_model, n_layer, parameters;
   };
@@ -71,16 +72,16 @@ TEST(MambaLM, HasThePublishedParameterCounts) {
        {Size{768, 24, 129135360}, Size{1024, 48, 371516416}, Size{1536, 48, 793204224},
         Size{2048, 48, 1372178432}, Size{2560, 64, 2768345600}}) {
     const ShapesOnlyScope no_memory;
-    const MambaLM model({.d_model = s.d_model, .n_layer = s.n_layer, .vocab_size = 50277});
+    const LanguageModel model({.d_model = s.d_model, .n_layer = s.n_layer, .vocab_size = 50277});
     EXPECT_EQ(model.parameter_count(), s.parameters) << "d_model " << s.d_model;
   }
 }
 
-TEST(MambaLM, NamesParametersAsThePublishedCheckpointsDo) {
-  MambaConfig c = small();
+TEST(LanguageModel, NamesParametersAsThePublishedCheckpointsDo) {
+  ModelConfig c = small();
   c.n_layer = 1;
   c.tie_embeddings = false;
-  const MambaLM model(c);
+  const LanguageModel model(c);
   std::vector<std::string> names;
   for (const Parameter& p : model.parameters()) names.push_back(p.name);
   const std::string mixer = "backbone.layers.0.mixer.";
@@ -93,9 +94,9 @@ TEST(MambaLM, NamesParametersAsThePublishedCheckpointsDo) {
   EXPECT_EQ(model.head().shape(), (Shape{16, 12}));  // 13 padded to a multiple of 8
 }
 
-TEST(MambaLM, InitialisesAsTheOfficialCode) {
-  const MambaConfig c{.d_model = 64, .n_layer = 4, .vocab_size = 1000, .dtype = DType::F64};
-  const MambaLM model(c);
+TEST(LanguageModel, InitialisesAsTheOfficialCode) {
+  const ModelConfig c{.d_model = 64, .n_layer = 4, .vocab_size = 1000, .dtype = DType::F64};
+  const LanguageModel model(c);
   model.initialise(3);
   std::map<std::string, Tensor> p;
   for (const Parameter& x : model.parameters()) p[x.name] = x.variable.value();
@@ -134,8 +135,8 @@ TEST(MambaLM, InitialisesAsTheOfficialCode) {
   EXPECT_NEAR(deviation, 0.02, 0.0004);  // 64,000 samples: standard error 0.3 %
 }
 
-TEST(MambaLM, InitialValuesDependOnSeedAndNameOnly) {
-  const MambaLM f64(small()), f32(small(DType::F32)), other(small());
+TEST(LanguageModel, InitialValuesDependOnSeedAndNameOnly) {
+  const LanguageModel f64(small()), f32(small(DType::F32)), other(small());
   f64.initialise(1), f32.initialise(1), other.initialise(2);
   const auto a = f64.parameters(), b = f32.parameters(), c = other.parameters();
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -147,8 +148,8 @@ TEST(MambaLM, InitialValuesDependOnSeedAndNameOnly) {
   EXPECT_NE(a[0].variable.value().data<double>()[0], c[0].variable.value().data<double>()[0]);
 }
 
-TEST(MambaLM, PackedDocumentsEqualTheDocumentsOneByOne) {
-  const MambaLM model(small());
+TEST(LanguageModel, PackedDocumentsEqualTheDocumentsOneByOne) {
+  const LanguageModel model(small());
   model.initialise(5);
   const std::vector<std::int64_t> lengths{3, 1, 70, 2, 9};  // shorter and longer than the conv
   std::int64_t total = 0;
@@ -177,8 +178,8 @@ TEST(MambaLM, PackedDocumentsEqualTheDocumentsOneByOne) {
   expect_equal_gradients(take_gradients(model), one_by_one, kReordered);
 }
 
-TEST(MambaLM, PiecesWithCarriedStateEqualTheWholeWithGradients) {
-  const MambaLM model(small());
+TEST(LanguageModel, PiecesWithCarriedStateEqualTheWholeWithGradients) {
+  const LanguageModel model(small());
   model.initialise(6);
   const std::int64_t length = 90;
   const Tensor ids = random_ids({2, length}, 13, 3), targets = random_ids({2, length}, 13, 4);
@@ -186,7 +187,7 @@ TEST(MambaLM, PiecesWithCarriedStateEqualTheWholeWithGradients) {
   backward(whole);
   const Gradients expected = take_gradients(model);
   for (const std::vector<std::int64_t>& cuts : {std::vector<std::int64_t>{45}, {1, 3, 70}}) {
-    MambaState state;
+    ModelState state;
     Variable total;
     std::int64_t first = 0;
     std::vector<std::int64_t> ends = cuts;
@@ -205,13 +206,13 @@ TEST(MambaLM, PiecesWithCarriedStateEqualTheWholeWithGradients) {
   }
 }
 
-TEST(MambaLM, TokenByTokenEqualsTheForwardPass) {
-  const MambaLM model(small());
+TEST(LanguageModel, TokenByTokenEqualsTheForwardPass) {
+  const LanguageModel model(small());
   model.initialise(7);
   const Tensor ids = random_ids({2, 40}, 13, 5);
   const NoGradScope no_grad;
   const Tensor whole = model.logits(model.forward(ids).hidden).value();
-  MambaState state;
+  ModelState state;
   for (std::int64_t t = 0; t < 40; ++t) {
     const auto out = model.forward(dense(ids.slice(1, t, t + 1)),
                                    {.initial = t > 0 ? &state : nullptr, .want_final = true});
@@ -221,10 +222,10 @@ TEST(MambaLM, TokenByTokenEqualsTheForwardPass) {
   }
 }
 
-TEST(MambaLM, RecomputedBlocksGiveTheSameBitsAlsoWithDropout) {
-  MambaConfig c = small();
+TEST(LanguageModel, RecomputedBlocksGiveTheSameBitsAlsoWithDropout) {
+  ModelConfig c = small();
   c.dropout = 0.3;
-  const MambaLM model(c);
+  const LanguageModel model(c);
   model.initialise(8);
   const Tensor ids = random_ids({2, 20}, 13, 6), targets = random_ids({2, 20}, 13, 7);
   std::map<bool, Gradients> gradients;
@@ -243,8 +244,8 @@ TEST(MambaLM, RecomputedBlocksGiveTheSameBitsAlsoWithDropout) {
   EXPECT_NE(sum(model.losses(model.forward(ids).hidden, targets)).value().item(), loss[true]);
 }
 
-TEST(MambaLM, ResultsDoNotDependOnTheNumberOfThreads) {
-  const MambaLM model(small());
+TEST(LanguageModel, ResultsDoNotDependOnTheNumberOfThreads) {
+  const LanguageModel model(small());
   model.initialise(9);
   const Tensor ids = random_ids({3, 50}, 13, 8), targets = random_ids({3, 50}, 13, 9);
   const int threads = thread_count();
@@ -258,8 +259,8 @@ TEST(MambaLM, ResultsDoNotDependOnTheNumberOfThreads) {
   expect_equal_gradients(gradients[3], gradients[1], 0);
 }
 
-TEST(MambaClassifier, MasksPositionsOutAndDifferentiates) {
-  const MambaClassifier model(small(), 3);
+TEST(Classifier, MasksPositionsOutAndDifferentiates) {
+  const Classifier model(small(), 3);
   model.initialise(10);
   const Tensor ids = random_ids({2, 6}, 13, 10), labels = Tensor::from<std::int32_t>({2}, {2, 0});
   const Tensor mask = Tensor::from<double>({2, 6}, {1, 1, 1, 0, 0, 0, 1, 1, 1, 1, 1, 1});
@@ -273,11 +274,11 @@ TEST(MambaClassifier, MasksPositionsOutAndDifferentiates) {
   EXPECT_LT(check.worst, 1e-7) << check.where;
 }
 
-TEST(MambaLM, LayerNormModelsTrainToo) {
-  MambaConfig c = small();
+TEST(LanguageModel, LayerNormModelsTrainToo) {
+  ModelConfig c = small();
   c.norm = NormKind::Layer;
   c.n_layer = 1;
-  const MambaLM model(c);
+  const LanguageModel model(c);
   model.initialise(11);
   const Tensor ids = random_ids({1, 5}, 13, 11), targets = random_ids({1, 5}, 13, 12);
   const auto losses = [&] { return std::vector{model.losses(model.forward(ids).hidden, targets)}; };
@@ -286,20 +287,20 @@ TEST(MambaLM, LayerNormModelsTrainToo) {
 }
 
 /// The options that published models have beyond the defaults.
-MambaConfig with_options(bool norm_bcdt, bool proj_bias, bool conv_bias) {
-  MambaConfig c = small();
+ModelConfig with_options(bool norm_bcdt, bool proj_bias, bool conv_bias) {
+  ModelConfig c = small();
   c.n_layer = 1;
-  c.norm_bcdt = norm_bcdt;
-  c.bcdt_eps = 1e-2;  // large enough to count
-  c.proj_bias = proj_bias;
-  c.conv_bias = conv_bias;
+  c.mamba1.norm_bcdt = norm_bcdt;
+  c.mamba1.bcdt_eps = 1e-2;  // large enough to count
+  c.mamba1.proj_bias = proj_bias;
+  c.mamba1.conv_bias = conv_bias;
   return c;
 }
 
-TEST(MambaLM, BiasesAreThereWhenAskedFor) {
+TEST(LanguageModel, BiasesAreThereWhenAskedFor) {
   for (const bool proj : {false, true}) {
     for (const bool conv : {false, true}) {
-      const MambaLM model(with_options(false, proj, conv));
+      const LanguageModel model(with_options(false, proj, conv));
       std::map<std::string, Shape> biases;
       for (const Parameter& p : model.parameters()) {
         if (!p.name.ends_with(".bias")) continue;
@@ -316,11 +317,11 @@ TEST(MambaLM, BiasesAreThereWhenAskedFor) {
   }
 }
 
-TEST(MambaLM, EveryOptionOfTheBlockDifferentiates) {
+TEST(LanguageModel, EveryOptionOfTheBlockDifferentiates) {
   const Tensor ids = random_ids({1, 5}, 13, 15), targets = random_ids({1, 5}, 13, 16);
   for (const auto& [norm, proj, conv] :
        {std::tuple{true, false, true}, {false, true, false}, {true, true, false}}) {
-    const MambaLM model(with_options(norm, proj, conv));
+    const LanguageModel model(with_options(norm, proj, conv));
     model.initialise(13);
     for (const Parameter& p : model.parameters()) {  // no zeros: a term left out must show
       if (p.name.ends_with("proj.bias")) {
@@ -338,12 +339,12 @@ TEST(MambaLM, EveryOptionOfTheBlockDifferentiates) {
   }
 }
 
-TEST(MambaLM, NormalisedBCDtDoNotDependOnTheScaleOfTheirProjection) {
+TEST(LanguageModel, NormalisedBCDtDoNotDependOnTheScaleOfTheirProjection) {
   const Tensor ids = random_ids({1, 9}, 13, 17);
   for (const bool norm : {false, true}) {
-    MambaConfig c = with_options(norm, false, true);
-    c.bcdt_eps = 1e-12;
-    const MambaLM model(c);
+    ModelConfig c = with_options(norm, false, true);
+    c.mamba1.bcdt_eps = 1e-12;
+    const LanguageModel model(c);
     model.initialise(14);
     const Tensor before = model.logits(model.forward(ids).hidden).value();
     for (const Parameter& p : model.parameters()) {
@@ -359,8 +360,8 @@ TEST(MambaLM, NormalisedBCDtDoNotDependOnTheScaleOfTheirProjection) {
   }
 }
 
-TEST(MambaLM, AfterTheFirstPassNoMemoryIsTakenFromTheSystem) {
-  const MambaLM model(small());
+TEST(LanguageModel, AfterTheFirstPassNoMemoryIsTakenFromTheSystem) {
+  const LanguageModel model(small());
   model.initialise(12);
   const Tensor ids = random_ids({2, 50}, 13, 13), targets = random_ids({2, 50}, 13, 14);
   std::uint64_t calls[3] = {};
@@ -376,9 +377,9 @@ TEST(MambaLM, AfterTheFirstPassNoMemoryIsTakenFromTheSystem) {
   EXPECT_EQ(calls[2], calls[1]);
 }
 
-TEST(MambaLM, RejectsAStateOfAnotherModel) {
-  const MambaLM model(small());
-  const MambaState state(3);
+TEST(LanguageModel, RejectsAStateOfAnotherModel) {
+  const LanguageModel model(small());
+  const ModelState state(3);
   EXPECT_THROW(model.forward(random_ids({1, 2}, 13, 1), {.initial = &state}), Error);
 }
 

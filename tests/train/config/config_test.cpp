@@ -368,7 +368,7 @@ TEST(ConfigSchema, EveryFieldSurvivesDumpAndReloadAlone) {
     config.train.batch_size = config.train.accumulation * config.train.batch_size;
     config.train.steps += 100;
     config.optimizer.lr += config.schedule.min_lr;
-    config.model.dt_max += config.model.dt_min;
+    config.model.mamba1.dt_max += config.model.mamba1.dt_min;
     config.data.valid += config.evaluation.every > 0 ? "v" : "";
     const Config reloaded = parse(dump_yaml(config));
     for (const Field& other : config_fields()) {
@@ -418,11 +418,11 @@ TEST(ConfigSchema, TheMeaningOfAFieldFollowsFromTheFieldsThatItDependsOn) {
   Config config;
   config.model.d_model = 40;
   EXPECT_EQ(meaning("model.dt_rank", config), FieldValue(std::int64_t{3}));
-  config.model.dt_rank = 5;
+  config.model.mamba1.dt_rank = 5;
   EXPECT_EQ(meaning("model.dt_rank", config), FieldValue(std::int64_t{5}));
-  config.model.bcdt_eps = 0.25;
+  config.model.mamba1.bcdt_eps = 0.25;
   EXPECT_EQ(meaning("model.bcdt_eps", config), FieldValue(0.0));
-  config.model.norm_bcdt = true;
+  config.model.mamba1.norm_bcdt = true;
   EXPECT_EQ(meaning("model.bcdt_eps", config), FieldValue(0.25));
   EXPECT_EQ(meaning("model.norm", config), FieldValue(std::string("rms")));
   EXPECT_FALSE(find_field("model.dropout")->meaning);

@@ -33,16 +33,17 @@ const Published kPublished[] = {
 };
 
 // Parameters of a Mamba-1 language model, written out independently of the layers.
-std::int64_t parameter_count(const MambaConfig& m) {
+std::int64_t parameter_count(const ModelConfig& m) {
   const std::int64_t d = m.d_model;
-  const std::int64_t inner = m.expand * d;
-  const std::int64_t rank = m.dt_rank > 0 ? m.dt_rank : (d + 15) / 16;
+  const std::int64_t inner = m.mamba1.expand * d;
+  const std::int64_t rank = m.mamba1.dt_rank > 0 ? m.mamba1.dt_rank : (d + 15) / 16;
   const std::int64_t pad = m.pad_vocab_multiple;
   const std::int64_t vocab = (m.vocab_size + pad - 1) / pad * pad;
-  const std::int64_t conv = inner * m.d_conv + inner;
-  const std::int64_t projections = 2 * inner * d + (rank + 2 * m.d_state) * inner + inner * d;
+  const std::int64_t conv = inner * m.mamba1.d_conv + inner;
+  const std::int64_t projections =
+      2 * inner * d + (rank + 2 * m.mamba1.d_state) * inner + inner * d;
   const std::int64_t delta = inner * rank + inner;
-  const std::int64_t scan = inner * m.d_state + inner;
+  const std::int64_t scan = inner * m.mamba1.d_state + inner;
   return vocab * d * (m.tie_embeddings ? 1 : 2) +
          m.n_layer * (d + conv + projections + delta + scan) + d;
 }
@@ -69,7 +70,7 @@ TEST(PublishedConfigs, TheFiveSizesHaveThePublishedShapesAndCounts) {
     EXPECT_EQ(c.model.d_model, published.d_model);
     EXPECT_EQ(c.model.n_layer, published.n_layer);
     EXPECT_EQ(parameter_count(c.model), published.parameters);
-    EXPECT_EQ(c.model.dt_rank, (c.model.d_model + 15) / 16);
+    EXPECT_EQ(c.model.mamba1.dt_rank, (c.model.d_model + 15) / 16);
     EXPECT_TRUE(c.model.tie_embeddings);
     EXPECT_TRUE(c.model.rescale_prenorm_residual);
     EXPECT_EQ(c.model.norm, NormKind::Rms);

@@ -106,7 +106,8 @@ TaskFile words_file() {
 }
 
 /// ln p(continuation | context) and whether it is the likeliest throughout.
-ExampleScore::Choice by_definition(const MambaLM& model, Ids context, const Ids& continuation) {
+ExampleScore::Choice by_definition(const LanguageModel& model, Ids context,
+                                   const Ids& continuation) {
   ExampleScore::Choice choice{.n_tokens = continuation.size(), .greedy = true};
   for (const std::int32_t id : continuation) {
     const auto p = next_log_probabilities(model, context);
@@ -118,7 +119,7 @@ ExampleScore::Choice by_definition(const MambaLM& model, Ids context, const Ids&
 }
 
 TEST(Tasks, ScoresAreThoseOfTheContinuationsTokens) {
-  const MambaLM model(tiny_config(DType::F64));
+  const LanguageModel model(tiny_config(DType::F64));
   initialise_tiny(model);
   const NumberTokenizer tokenizer(19);
   std::size_t greedy = 0;
@@ -144,7 +145,7 @@ TEST(Tasks, ScoresAreThoseOfTheContinuationsTokens) {
 }
 
 TEST(Tasks, LongContextsLoseTheirStart) {
-  const MambaLM model(tiny_config(DType::F64));
+  const LanguageModel model(tiny_config(DType::F64));
   initialise_tiny(model);
   const NumberTokenizer tokenizer(19);
   TaskFile file = choices_file();
@@ -160,9 +161,9 @@ TEST(Tasks, LongContextsLoseTheirStart) {
 }
 
 DEVICE_TEST(Tasks, DigitsDependNeitherOnTheBatchNorOnTheThreads) {
-  MambaConfig config = tiny_config(DType::F32);
+  ModelConfig config = tiny_config(DType::F32);
   config.d_model = 72;
-  const MambaLM model(config);
+  const LanguageModel model(config);
   initialise_tiny(model);
   model.place(testing::test_device());
   const NumberTokenizer tokenizer(19);
@@ -184,7 +185,7 @@ DEVICE_TEST(Tasks, DigitsDependNeitherOnTheBatchNorOnTheThreads) {
 }
 
 TEST(Tasks, AChoiceWithoutTokensOfItsOwnIsBadData) {
-  const MambaLM model(tiny_config(DType::F64));
+  const LanguageModel model(tiny_config(DType::F64));
   initialise_tiny(model);
   TaskFile file = choices_file();
   file.examples[1].choices[1] = " ";

@@ -50,14 +50,14 @@ PerplexityOptions options(Protocol protocol, std::uint64_t length, std::uint64_t
 }
 
 /// ln p(x[target] | x[begin, target)).
-double log_probability(const MambaLM& model, const std::vector<std::int32_t>& x,
+double log_probability(const LanguageModel& model, const std::vector<std::int32_t>& x,
                        std::uint64_t begin, std::uint64_t target) {
   return next_log_probabilities(
       model, std::span(x).subspan(begin, target - begin))[static_cast<std::size_t>(x[target])];
 }
 
 TEST(Perplexity, AModelOfZerosGivesEveryTokenOneOfThePaddedVocabulary) {
-  const MambaLM model(tiny_config(DType::F64));
+  const LanguageModel model(tiny_config(DType::F64));
   for (const Variable& v : model.variables()) v.value().zero();
   const Documents documents({5, 0, 23, 1});
   for (const Protocol protocol : kProtocols) {
@@ -68,7 +68,7 @@ TEST(Perplexity, AModelOfZerosGivesEveryTokenOneOfThePaddedVocabulary) {
 }
 
 TEST(Perplexity, EveryProtocolScoresEachTokenGivenExactlyItsContext) {
-  const MambaLM model(tiny_config(DType::F64));
+  const LanguageModel model(tiny_config(DType::F64));
   initialise_tiny(model);
   const Documents d({9, 14, 1, 6});
   for (const Protocol protocol : kProtocols) {
@@ -108,9 +108,9 @@ TEST(Perplexity, EveryProtocolScoresEachTokenGivenExactlyItsContext) {
 }
 
 DEVICE_TEST(Perplexity, TheDigitsDependNeitherOnTheBatchNorOnTheThreads) {
-  MambaConfig config = tiny_config(DType::F32);
+  ModelConfig config = tiny_config(DType::F32);
   config.d_model = 72;  // matrix products of several blocks, whose rows round differently by shape
-  const MambaLM model(config);
+  const LanguageModel model(config);
   initialise_tiny(model);
   model.place(testing::test_device());
   const Documents documents({61, 190, 3, 0, 77});
@@ -134,7 +134,7 @@ DEVICE_TEST(Perplexity, TheDigitsDependNeitherOnTheBatchNorOnTheThreads) {
 }
 
 TEST(Perplexity, ManyRowsInOnePassScoreAsEachByItself) {
-  const MambaLM model(tiny_config(DType::F64));
+  const LanguageModel model(tiny_config(DType::F64));
   initialise_tiny(model);
   const Documents documents({61, 9, 33, 0, 1, 47, 48, 12});
   for (const Protocol protocol : kProtocols) {
@@ -157,10 +157,10 @@ TEST(Perplexity, ManyRowsInOnePassScoreAsEachByItself) {
 TEST(GpuPerplexity, AgreesWithTheCpu) {
   KRAIT_SKIP_WITHOUT_GPU();
   const Documents documents({5, 0, 23, 1, 40, 23, 64});
-  MambaConfig mixed = tiny_config(DType::F32);
+  ModelConfig mixed = tiny_config(DType::F32);
   mixed.compute = DType::BF16;
-  const MambaLM cpu(tiny_config(DType::F64)), f32(tiny_config(DType::F32)), bf16(mixed);
-  for (const MambaLM* model : {&cpu, &f32, &bf16}) initialise_tiny(*model);
+  const LanguageModel cpu(tiny_config(DType::F64)), f32(tiny_config(DType::F32)), bf16(mixed);
+  for (const LanguageModel* model : {&cpu, &f32, &bf16}) initialise_tiny(*model);
   f32.place(testing::kGpu);
   bf16.place(testing::kGpu);
   for (const Protocol protocol : kProtocols) {
@@ -179,7 +179,7 @@ TEST(GpuPerplexity, AgreesWithTheCpu) {
 }
 
 TEST(Perplexity, LossesAreSortedByTheTokensOfTextThatTheModelHadRead) {
-  const MambaLM model(tiny_config(DType::F64));
+  const LanguageModel model(tiny_config(DType::F64));
   initialise_tiny(model);
   const Documents d({9, 14, 1, 6});
   for (const Protocol protocol : kProtocols) {
@@ -217,7 +217,7 @@ TEST(Perplexity, LossesAreSortedByTheTokensOfTextThatTheModelHadRead) {
 }
 
 TEST(Perplexity, ThePrefixTokenStandsBeforeEachTextButInBlocks) {
-  const MambaLM model(tiny_config(DType::F64));
+  const LanguageModel model(tiny_config(DType::F64));
   initialise_tiny(model);
   const Documents d({9, 14, 3});
   constexpr std::int32_t kPrefix = 5;
@@ -235,7 +235,7 @@ TEST(Perplexity, ThePrefixTokenStandsBeforeEachTextButInBlocks) {
 }
 
 TEST(Perplexity, DropLastScoresWholeWindowsOfAStreamWithoutPrefix) {
-  const MambaLM model(tiny_config(DType::F64));
+  const LanguageModel model(tiny_config(DType::F64));
   initialise_tiny(model);
   const Documents d({23});
   PerplexityOptions o = options(Protocol::Blocks, 5);
@@ -253,7 +253,7 @@ TEST(Perplexity, DropLastScoresWholeWindowsOfAStreamWithoutPrefix) {
 }
 
 TEST(Perplexity, ADocumentOfAnyLengthIsScoredInPiecesThatDoNotMatter) {
-  const MambaLM model(tiny_config(DType::F64));
+  const LanguageModel model(tiny_config(DType::F64));
   initialise_tiny(model);
   const Documents documents({40, 3});
   const double whole =
@@ -271,7 +271,7 @@ TEST(Perplexity, ADocumentOfAnyLengthIsScoredInPiecesThatDoNotMatter) {
 }
 
 TEST(Perplexity, ProgressRisesToTheTotal) {
-  const MambaLM model(tiny_config(DType::F32));
+  const LanguageModel model(tiny_config(DType::F32));
   initialise_tiny(model);
   const Documents documents({40, 3, 9});
   for (const Protocol protocol : kProtocols) {
@@ -291,7 +291,7 @@ TEST(Perplexity, ProgressRisesToTheTotal) {
 }
 
 TEST(Perplexity, NothingToScoreIsBadData) {
-  const MambaLM model(tiny_config(DType::F32));
+  const LanguageModel model(tiny_config(DType::F32));
   initialise_tiny(model);
   const Documents documents({0, 0});
   for (const Protocol protocol : kProtocols) {
@@ -301,7 +301,7 @@ TEST(Perplexity, NothingToScoreIsBadData) {
 }
 
 TEST(Perplexity, AProbabilityThatIsNotANumberIsAnErrorThatSaysWhere) {
-  const MambaLM model(tiny_config(DType::F32));
+  const LanguageModel model(tiny_config(DType::F32));
   initialise_tiny(model);
   Documents documents({6, 4});
   for (std::int32_t& id : documents.x) id = id == 4 ? 5 : id;
@@ -341,8 +341,8 @@ class TrainingLoss : public ::testing::Test {
     writer.prepare("{}");
     writer.commit();
   }
-  static MambaConfig config() {
-    MambaConfig c = tiny_config(DType::F64);
+  static ModelConfig config() {
+    ModelConfig c = tiny_config(DType::F64);
     c.vocab_size = 257;
     return c;
   }
@@ -350,7 +350,7 @@ class TrainingLoss : public ::testing::Test {
 
   TemporaryDirectory directory_;
   ByteTokenizer tokenizer_;
-  MambaLM model_;
+  LanguageModel model_;
 };
 
 TEST_F(TrainingLoss, IsTheMeanLossOfAllTokensEndOfDocumentIncluded) {

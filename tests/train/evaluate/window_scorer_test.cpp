@@ -80,7 +80,7 @@ class ScoreWindows : public ::testing::Test {
         {.forward_tokens = forward_tokens});
     return found;
   }
-  MambaLM model_;
+  LanguageModel model_;
   std::vector<std::int32_t> x_;
 };
 

@@ -16,7 +16,7 @@ namespace {
 using Ids = std::vector<std::int32_t>;
 
 /// The logits after `ids`, from one forward pass over all of them.
-std::vector<double> whole_logits(const MambaLM& model, const Ids& ids) {
+std::vector<double> whole_logits(const LanguageModel& model, const Ids& ids) {
   const NoGradScope no_grad;
   const Tensor x = Tensor::from<std::int32_t>({1, static_cast<std::int64_t>(ids.size())},
                                               std::span<const std::int32_t>(ids));
@@ -36,7 +36,7 @@ double difference(const std::vector<double>& a, const std::vector<double>& b) {
 
 /// Rows that start at different times and one that starts anew: each is what a forward pass over
 /// its own tokens gives, within `tolerance`.
-void expect_rows_of_their_own(const MambaLM& model, double tolerance) {
+void expect_rows_of_their_own(const LanguageModel& model, double tolerance) {
   Decoder decoder(model, 3, 4);
   std::vector<Ids> texts{random_tokens(9, 19, 1), random_tokens(1, 19, 2), random_tokens(4, 19, 3)};
   for (std::int64_t row = 0; row < 3; ++row) {
@@ -62,7 +62,7 @@ void expect_rows_of_their_own(const MambaLM& model, double tolerance) {
 }
 
 TEST(Decoder, ARowIsWhatAForwardPassOverItsTokensGives) {
-  const MambaLM model(tiny_config(DType::F64));
+  const LanguageModel model(tiny_config(DType::F64));
   initialise_tiny(model);
   expect_rows_of_their_own(model, 1e-12);  // sums in another order
 }
@@ -70,13 +70,13 @@ TEST(Decoder, ARowIsWhatAForwardPassOverItsTokensGives) {
 TEST(GpuDecoder, ARowIsWhatAForwardPassOverItsTokensGives) {
   KRAIT_SKIP_WITHOUT_GPU();
   const testing::TestDeviceScope scope(testing::kGpu);
-  const MambaLM f32(tiny_config(DType::F32));
+  const LanguageModel f32(tiny_config(DType::F32));
   initialise_tiny(f32);
   f32.place(testing::kGpu);
   expect_rows_of_their_own(f32, 1e-5);
-  MambaConfig mixed = tiny_config(DType::F32);
+  ModelConfig mixed = tiny_config(DType::F32);
   mixed.compute = DType::BF16;
-  const MambaLM bf16(mixed);
+  const LanguageModel bf16(mixed);
   initialise_tiny(bf16);
   bf16.place(testing::kGpu);
   expect_rows_of_their_own(bf16, 0.05);  // logits of size 1 to 3, rounded to 8 bits in each layer
@@ -85,7 +85,7 @@ TEST(GpuDecoder, ARowIsWhatAForwardPassOverItsTokensGives) {
 TEST(GpuDecoder, AStepAllocatesNothing) {
   KRAIT_SKIP_WITHOUT_GPU();
   const testing::TestDeviceScope scope(testing::kGpu);
-  const MambaLM model(tiny_config(DType::F32));
+  const LanguageModel model(tiny_config(DType::F32));
   initialise_tiny(model);
   model.place(testing::kGpu);
   Decoder decoder(model, 2);
@@ -100,7 +100,7 @@ TEST(GpuDecoder, AStepAllocatesNothing) {
 }
 
 TEST(Decoder, RefusesRowsAndTokensThatDoNotFit) {
-  const MambaLM model(tiny_config(DType::F32));
+  const LanguageModel model(tiny_config(DType::F32));
   initialise_tiny(model);
   Decoder decoder(model, 2);
   EXPECT_THROW(decoder.start(2, Ids{1}), Error);

@@ -17,11 +17,11 @@ namespace {
 constexpr std::int32_t kNeverEnds = -1;
 
 /// One prompt alone.
-GeneratedTokens continued(const MambaLM& model, const TokenIds& prompt, std::int32_t end,
+GeneratedTokens continued(const LanguageModel& model, const TokenIds& prompt, std::int32_t end,
                           const GenerateOptions& options, const OnToken& on_token = {}) {
   return generate_tokens(model, std::vector<TokenIds>{prompt}, end, options, on_token).at(0);
 }
-GeneratedText continued(const MambaLM& model, const std::string& prompt,
+GeneratedText continued(const LanguageModel& model, const std::string& prompt,
                         const GenerateOptions& options, const OnText& on_text = {}) {
   return generate(model, ByteTokenizer(), std::vector<std::string>{prompt}, options, on_text).at(0);
 }
@@ -29,11 +29,11 @@ GeneratedText continued(const MambaLM& model, const std::string& prompt,
 class Generate : public ::testing::Test {
  protected:
   Generate() : model_(tiny_config(DType::F64)) { initialise_tiny(model_); }
-  MambaLM model_;
+  LanguageModel model_;
 };
 
 /// The next token's logits after `ids`, from one forward pass over all of them.
-std::vector<double> whole_logits(const MambaLM& model, const std::vector<std::int32_t>& ids) {
+std::vector<double> whole_logits(const LanguageModel& model, const std::vector<std::int32_t>& ids) {
   const NoGradScope no_grad;
   const Tensor x = Tensor::from<std::int32_t>({1, static_cast<std::int64_t>(ids.size())},
                                               std::span<const std::int32_t>(ids));
@@ -67,12 +67,12 @@ TEST_F(GpuGenerate, AGreedyTextIsThatOfTheCpu) {
   const std::vector<std::int32_t> prompt = random_tokens(13, 19, 1);
   GenerateOptions o{.max_tokens = 30, .sampling = {.temperature = 0}, .prefill_length = 5};
   const auto expected = continued(model_, prompt, kNeverEnds, o).tokens;
-  const MambaLM f32(tiny_config(DType::F32));
+  const LanguageModel f32(tiny_config(DType::F32));
   initialise_tiny(f32);
   f32.place(testing::kGpu);
-  MambaConfig mixed = tiny_config(DType::F32);
+  ModelConfig mixed = tiny_config(DType::F32);
   mixed.compute = DType::BF16;
-  const MambaLM bf16(mixed);
+  const LanguageModel bf16(mixed);
   initialise_tiny(bf16);
   bf16.place(testing::kGpu);
   const testing::TestDeviceScope scope(testing::kGpu);
@@ -86,7 +86,7 @@ TEST_F(GpuGenerate, PromptsSideBySideAreContinuedAsOnTheCpu) {
   const std::vector<TokenIds> prompts{random_tokens(13, 19, 1), {5}, random_tokens(40, 19, 2), {1}};
   const GenerateOptions o{.max_tokens = 25, .sampling = {.temperature = 0}, .batch = 3};
   const auto expected = generate_tokens(model_, prompts, kNeverEnds, o);
-  const MambaLM f32(tiny_config(DType::F32));
+  const LanguageModel f32(tiny_config(DType::F32));
   initialise_tiny(f32);
   f32.place(testing::kGpu);
   const testing::TestDeviceScope scope(testing::kGpu);
@@ -203,9 +203,9 @@ TEST_F(Generate, AnOptionOutOfRangeIsAUsageError) {
 }
 
 TEST(GenerateText, StreamsValidUtf8WhateverBytesTheModelWrites) {
-  MambaConfig config = tiny_config(DType::F32);
+  ModelConfig config = tiny_config(DType::F32);
   config.vocab_size = 257;
-  const MambaLM model(config);
+  const LanguageModel model(config);
   initialise_tiny(model);
   std::string streamed;
   // a hot random model writes all bytes, most of them no UTF-8
@@ -227,9 +227,9 @@ TEST(GenerateText, StreamsValidUtf8WhateverBytesTheModelWrites) {
 }
 
 TEST(GenerateText, EndsBeforeAStopStringAndShowsNoPartOfIt) {
-  MambaConfig config = tiny_config(DType::F32);
+  ModelConfig config = tiny_config(DType::F32);
   config.vocab_size = 257;
-  const MambaLM model(config);
+  const LanguageModel model(config);
   initialise_tiny(model);
   GenerateOptions o{.max_tokens = 200, .seed = 4};
   const std::string whole = continued(model, "x", o).text;
@@ -249,9 +249,9 @@ TEST(GenerateText, EndsBeforeAStopStringAndShowsNoPartOfIt) {
 }
 
 TEST(GenerateText, AnEmptyPromptStartsADocument) {
-  MambaConfig config = tiny_config(DType::F32);
+  ModelConfig config = tiny_config(DType::F32);
   config.vocab_size = 257;
-  const MambaLM model(config);
+  const LanguageModel model(config);
   initialise_tiny(model);
   const GenerateOptions o{.max_tokens = 20, .sampling = {.temperature = 0}};
   EXPECT_EQ(continued(model, "", o).tokens, continued(model, TokenIds{256}, 256, o).tokens);

@@ -30,16 +30,16 @@ Tolerance tolerance(DType t) {
                            : Tolerance{0x1p-7, 0x1p-4, 2e-2};
 }
 
-MambaConfig read_model(const Hdf5File& f, const std::string& g, DType dtype) {
+ModelConfig read_model(const Hdf5File& f, const std::string& g, DType dtype) {
   const auto size = [&](const char* name) { return f.attribute<std::int64_t>(g, name); };
-  MambaConfig c{.d_model = size("d_model"),
+  ModelConfig c{.d_model = size("d_model"),
                 .n_layer = size("n_layer"),
                 .vocab_size = size("vocab_size"),
                 .pad_vocab_multiple = 1,
-                .d_state = size("d_state"),
-                .expand = size("expand"),
-                .d_conv = size("d_conv"),
-                .dt_rank = size("dt_rank"),
+                .mamba1 = {.d_state = size("d_state"),
+                           .expand = size("expand"),
+                           .d_conv = size("d_conv"),
+                           .dt_rank = size("dt_rank")},
                 .norm_eps = f.attribute<double>(g, "norm_eps"),
                 .dtype = accumulate_dtype(dtype)};
   if (dtype == DType::BF16) c.compute = dtype;
@@ -99,7 +99,7 @@ class GoldenModel {
 
   void check_first_batch() {
     const auto [inputs, targets] = batch(0);
-    const MambaHidden out = model_.forward(inputs);
+    const ModelHidden out = model_.forward(inputs);
     compare("logits0", model_.logits(out.hidden).value(), tolerance(dtype_).output);
     accumulate(0);
     for (const NamedTensor& g : arena_.named(arena_.grad())) {
@@ -171,12 +171,12 @@ class GoldenModel {
   const Hdf5File& file_;
   std::string group_;
   DType dtype_;
-  MambaLM model_;
+  LanguageModel model_;
   ParameterArena arena_;
   Hdf5Array<std::int32_t> ids_;
 };
 
-DEVICE_TEST(GoldenMambaLM, LogitsGradientsAndAdamWRunAgree) {
+DEVICE_TEST(GoldenLanguageModel, LogitsGradientsAndAdamWRunAgree) {
   const Hdf5File file = Hdf5File::open(golden_file("mamba_lm.h5"));
   int groups = 0, compared = 0;
   for (const std::string& group : file.groups()) {

@@ -15,23 +15,23 @@ namespace {
 class InitialWeights : public ::testing::Test {
  protected:
   InitialWeights() {
-    config_.model = {.d_model = 12, .n_layer = 2, .d_state = 3};
+    config_.model = {.d_model = 12, .n_layer = 2, .mamba1 = {.d_state = 3}};
     config_.train.initial_weights = (directory_ / "model").string();
     LoadedModel start{.config = config_};
     start.tokenizer = make_tokenizer("byte");
-    start.model = std::make_unique<MambaLM>(model_config(config_, 257));
+    start.model = std::make_unique<LanguageModel>(model_config(config_, 257));
     start.model->initialise(5);
     expected_ = tensor_hash(values(*start.model));
     export_hugging_face(start, directory_ / "model");
   }
-  static std::vector<NamedTensor> values(const MambaLM& model) {
+  static std::vector<NamedTensor> values(const LanguageModel& model) {
     std::vector<NamedTensor> result;
     for (const Parameter& p : model.parameters()) result.push_back({p.name, p.variable.value()});
     return result;
   }
   /// Hash of the weights that a model of config_ starts with.
   std::string start(const TokenizerIdentity& tokenizer = ByteTokenizer().identity()) const {
-    const MambaLM model(model_config(config_, 257));
+    const LanguageModel model(model_config(config_, 257));
     model.initialise(6);
     read_initial_weights(config_, tokenizer, values(model));
     return tensor_hash(values(model));
@@ -52,16 +52,16 @@ TEST_F(InitialWeights, AreThoseOfAPublishedModelOrOfACheckpoint) {
 }
 
 TEST_F(InitialWeights, OfAnotherModelAreRefused) {
-  const MambaConfig fits = config_.model;
-  config_.model.d_state = 4;
+  const ModelConfig fits = config_.model;
+  config_.model.mamba1.d_state = 4;
   expect_refused({"train.initial_weights", "A_log", "(24, 4)"});
   config_.model = fits, config_.model.n_layer = 1;
   expect_refused({"parameters"});
   config_.model = fits, config_.model.norm_eps = 1e-3;
   expect_refused({"model.norm_eps", "0.001"});
-  config_.model = fits, config_.model.norm_bcdt = true;
+  config_.model = fits, config_.model.mamba1.norm_bcdt = true;
   expect_refused({"model.norm_bcdt"});
-  config_.model = fits, config_.model.dt_rank = 1;  // which is ceil(12 / 16)
+  config_.model = fits, config_.model.mamba1.dt_rank = 1;  // which is ceil(12 / 16)
   EXPECT_EQ(start(), expected_);
 }
 

@@ -29,7 +29,7 @@ class LoadModel : public ::testing::Test {
   /// A checkpoint of a model initialised with `step` as the seed.
   fs::path save(std::int64_t step, std::int64_t vocab_size = 257, bool averaged = false) {
     const Config config = parse_config(kYaml, "test");
-    const MambaLM model(model_config(config, vocab_size)), average(model.config());
+    const LanguageModel model(model_config(config, vocab_size)), average(model.config());
     model.initialise(static_cast<std::uint64_t>(step));
     average.initialise(static_cast<std::uint64_t>(step) + 1000);
     CheckpointState state{.config_yaml = dump_yaml(config),
@@ -43,13 +43,13 @@ class LoadModel : public ::testing::Test {
   fs::path run() const { return directory_ / "run"; }
   fs::path checkpoints() const { return run() / "checkpoints"; }
 
-  static std::vector<NamedTensor> values(const MambaLM& model) {
+  static std::vector<NamedTensor> values(const LanguageModel& model) {
     std::vector<NamedTensor> result;
     for (const Parameter& p : model.parameters()) result.push_back({p.name, p.variable.value()});
     return result;
   }
   static std::string hash(std::uint64_t seed) {
-    const MambaLM model(model_config(parse_config(kYaml, "test"), 257));
+    const LanguageModel model(model_config(parse_config(kYaml, "test"), 257));
     model.initialise(seed);
     return tensor_hash(values(model));
   }

@@ -20,11 +20,11 @@ using testing::test_device;
 
 constexpr std::int64_t kVocabulary = 29, kRows = 3, kLength = 20, kMicroBatches = 2;
 
-MambaConfig small_model(DType dtype) {
-  MambaConfig c{.d_model = 16,
+ModelConfig small_model(DType dtype) {
+  ModelConfig c{.d_model = 16,
                 .n_layer = 2,
                 .vocab_size = kVocabulary,
-                .d_state = 4,
+                .mamba1 = {.d_state = 4},
                 .dropout = 0.2,
                 .dtype = dtype == DType::F64 ? DType::F64 : DType::F32};
   if (dtype == DType::BF16) c.compute = dtype;

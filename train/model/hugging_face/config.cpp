@@ -153,7 +153,7 @@ void read_rank(const Members& m, const char* key, Config& config) {
 
 /// intermediate_size, where it is given, counts more than expand, as in transformers.
 void read_inner_width(const Members& m, Config& config) {
-  MambaConfig& model = config.model;
+  ModelConfig& model = config.model;
   m.set("expand", *find_field("model.expand"), whole(2), config);
   if (!m.has("intermediate_size")) return;
   const json& v = m["intermediate_size"];
@@ -163,7 +163,7 @@ void read_inner_width(const Members& m, Config& config) {
     m.unsupported("intermediate_size",
                   str("1 to 64 times the hidden_size (", model.d_model, ") there"));
   }
-  model.expand = static_cast<std::int64_t>(inner / width);
+  model.mamba1.expand = static_cast<std::int64_t>(inner / width);
 }
 
 void read_transformers(const Members& m, HuggingFaceConfig& result) {
@@ -184,7 +184,7 @@ void read_transformers(const Members& m, HuggingFaceConfig& result) {
   read_rank(m, "time_step_rank", config);
   m.set("pad_vocab_size_multiple", *find_field("model.pad_vocab_multiple"), whole(1), config);
   if (type == "falcon_mamba") {
-    config.model.norm_bcdt = true;
+    config.model.mamba1.norm_bcdt = true;
     m.set("mixer_rms_eps", *find_field("model.bcdt_eps"), 1e-6, config);
   }
   result.model = config.model;
@@ -226,12 +226,13 @@ void read_state_spaces(const Members& m, const std::string& where, HuggingFaceCo
 }
 
 /// What holds between fields.
-void check(const MambaConfig& model, const std::string& where) {
+void check(const ModelConfig& model, const std::string& where) {
   constexpr std::int64_t kMaxInner = std::int64_t{1} << 24;
   KRAIT_CHECK(BadData, model.vocab_size > 0, where, ": vocab_size must be positive.");
-  KRAIT_CHECK(BadData, model.d_model <= kMaxInner / model.expand, where, ": expand * width is ",
-              model.expand, " * ", model.d_model, ", more than 2^24.");
-  KRAIT_CHECK(BadData, model.dt_min <= model.dt_max, where,
+  KRAIT_CHECK(BadData, model.d_model <= kMaxInner / model.mamba1.expand, where,
+              ": expand * width is ", model.mamba1.expand, " * ", model.d_model,
+              ", more than 2^24.");
+  KRAIT_CHECK(BadData, model.mamba1.dt_min <= model.mamba1.dt_max, where,
               ": the largest initial time step is below the smallest.");
 }
 
@@ -241,24 +242,24 @@ void write(Bindings bindings, const Config& config, ordered_json& object) {
   }
 }
 
-ordered_json rank_json(const MambaConfig& model) {
-  return model.dt_rank > 0 ? ordered_json(model.dt_rank) : ordered_json("auto");
+ordered_json rank_json(const ModelConfig& model) {
+  return model.mamba1.dt_rank > 0 ? ordered_json(model.mamba1.dt_rank) : ordered_json("auto");
 }
 
 ordered_json transformers_json(const Config& config, const HuggingFaceConfigExtras& extras) {
-  const MambaConfig& model = config.model;
+  const ModelConfig& model = config.model;
   KRAIT_CHECK(Usage, model.norm == NormKind::Rms,
               "transformers' Mamba has RMSNorm, but model.norm is layer; use --style "
               "state-spaces.");
-  const bool falcon = model.norm_bcdt;
+  const bool falcon = model.mamba1.norm_bcdt;
   ordered_json object{{"architectures", {falcon ? "FalconMambaForCausalLM" : "MambaForCausalLM"}},
                       {"model_type", falcon ? "falcon_mamba" : "mamba"}};
   write(transformers_bindings(), config, object);
-  object["expand"] = model.expand;
-  object["intermediate_size"] = model.expand * model.d_model;
+  object["expand"] = model.mamba1.expand;
+  object["intermediate_size"] = model.mamba1.expand * model.d_model;
   const std::int64_t auto_rank = (model.d_model + 15) / 16;
-  object["time_step_rank"] = model.dt_rank > 0 ? model.dt_rank : auto_rank;
-  if (falcon) object["mixer_rms_eps"] = model.bcdt_eps;
+  object["time_step_rank"] = model.mamba1.dt_rank > 0 ? model.mamba1.dt_rank : auto_rank;
+  if (falcon) object["mixer_rms_eps"] = model.mamba1.bcdt_eps;
   object["hidden_act"] = "silu";
   object["residual_in_fp32"] = true;
   object["use_cache"] = true;
@@ -270,8 +271,8 @@ ordered_json transformers_json(const Config& config, const HuggingFaceConfigExtr
 }
 
 ordered_json state_spaces_json(const Config& config) {
-  const MambaConfig& model = config.model;
-  KRAIT_CHECK(Usage, !model.norm_bcdt,
+  const ModelConfig& model = config.model;
+  KRAIT_CHECK(Usage, !model.mamba1.norm_bcdt,
               "the official Mamba does not normalise B, C and dt (model.norm_bcdt); use --style "
               "transformers, which writes a FalconMamba.");
   KRAIT_CHECK(Usage, model.norm_eps == kOfficialEps, "the official Mamba has norm_eps ",
@@ -305,7 +306,7 @@ HuggingFaceConfig parse_hugging_face_config(std::string_view text, const std::st
   return result;
 }
 
-std::string hugging_face_config_json(const MambaConfig& model, HuggingFaceStyle style,
+std::string hugging_face_config_json(const ModelConfig& model, HuggingFaceStyle style,
                                      const HuggingFaceConfigExtras& extras) {
   Config config;
   config.model = model;

@@ -23,7 +23,7 @@ struct HuggingFaceConfig {
   HuggingFaceStyle style = HuggingFaceStyle::Transformers;
   /// vocab_size is that of config.json; the embedding may have more rows, up to a multiple of
   /// pad_vocab_multiple.
-  MambaConfig model;
+  ModelConfig model;
   std::string
       dtype;  // of the saved weights: "float32", "bfloat16", ...; empty where it is not said
 };
@@ -44,7 +44,7 @@ struct HuggingFaceConfigExtras {
 /// The config.json of a model whose fields, vocab_size included, are `model`. Throws Usage when the
 /// style cannot express it: LayerNorm in transformers, normalised B, C, dt or another norm_eps in
 /// state-spaces.
-std::string hugging_face_config_json(const MambaConfig& model, HuggingFaceStyle style,
+std::string hugging_face_config_json(const ModelConfig& model, HuggingFaceStyle style,
                                      const HuggingFaceConfigExtras& extras);
 
 }  // namespace krait

@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-std::vector<SafetensorsOutput> published_arrays(const MambaLM& model,
+std::vector<SafetensorsOutput> published_arrays(const LanguageModel& model,
                                                 const HuggingFaceExport& options) {
   const bool official = options.style == HuggingFaceStyle::StateSpaces;
   std::vector<SafetensorsOutput> arrays;
@@ -85,9 +85,16 @@ const char* dtype_name(SafetensorsType type) {
 }
 
 /// Fields of the configuration as the model has them.
-MambaConfig published_model(const LoadedModel& loaded, HuggingFaceStyle style) {
-  MambaConfig model = loaded.config.model;
-  const MambaConfig& c = loaded.model->config();
+ModelConfig published_model(const LoadedModel& loaded, HuggingFaceStyle style) {
+  ModelConfig model = loaded.config.model;
+  const ModelConfig& c = loaded.model->config();
+  for (const MixerKind kind : c.kinds()) {
+    KRAIT_CHECK(Usage, kind == MixerKind::Mamba1, "the model has a layer of the kind ",
+                name_of(kind),
+                ", which no published form has; only models of mamba1 layers can be exported.");
+  }
+  model.n_layer = c.layer_count();
+  model.layers.clear();
   // transformers knows no padding: the vocabulary is the rows.
   model.vocab_size = style == HuggingFaceStyle::Transformers ? c.padded_vocab() : c.vocab_size;
   return model;

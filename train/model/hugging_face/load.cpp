@@ -47,9 +47,9 @@ class Weights {
     return *found->second;
   }
   /// Throws unless these are exactly the arrays of a model of that configuration, in its shapes.
-  void require_model(const MambaConfig& config) const {
+  void require_model(const ModelConfig& config) const {
     const ShapesOnlyScope no_memory;
-    const MambaLM model(config);
+    const LanguageModel model(config);
     std::set<std::string> known;
     for (const Parameter& p : model.parameters()) {
       const SafetensorsArray& a = at(p.name);
@@ -66,7 +66,7 @@ class Weights {
                   array->name, "', which the model of its config.json lacks.");
     }
   }
-  void read_into(const MambaLM& model) const {
+  void read_into(const LanguageModel& model) const {
     for (const Parameter& p : model.parameters()) read_floats(at(p.name), p.variable.value());
   }
 
@@ -112,9 +112,9 @@ std::int64_t padding_multiple(std::int64_t vocab, std::int64_t rows) {
 }
 
 /// Sets the model's vocabulary and padding so that the embedding has the rows of the file.
-void set_vocabulary(MambaConfig& model, std::int64_t rows, const Tokenizer* tokenizer,
+void set_vocabulary(ModelConfig& model, std::int64_t rows, const Tokenizer* tokenizer,
                     const fs::path& directory) {
-  const MambaConfig declared{.vocab_size = model.vocab_size,
+  const ModelConfig declared{.vocab_size = model.vocab_size,
                              .pad_vocab_multiple = model.pad_vocab_multiple};
   KRAIT_CHECK(BadData, rows == model.vocab_size || rows == declared.padded_vocab(),
               shown(directory), " has an embedding of ", rows, " rows, but vocab_size ",
@@ -172,9 +172,9 @@ LoadedModel load_hugging_face(const fs::path& directory, const LoadModelOptions&
 
   loaded.precision =
       options.precision.value_or(usable_precision(options.device, config.train.precision));
-  const MambaConfig model = model_config(config.model, config.model.vocab_size, loaded.precision);
+  const ModelConfig model = model_config(config.model, config.model.vocab_size, loaded.precision);
   weights.require_model(model);  // before memory is taken for what config.json says
-  loaded.model = std::make_unique<MambaLM>(model);
+  loaded.model = std::make_unique<LanguageModel>(model);
   weights.read_into(*loaded.model);
   loaded.model->place(options.device);
   return loaded;

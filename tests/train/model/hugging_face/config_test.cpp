@@ -55,15 +55,15 @@ TEST(HuggingFaceConfig, ReadsThatOfTransformers) {
   EXPECT_EQ(c.model.d_model, 48);
   EXPECT_EQ(c.model.n_layer, 3);
   EXPECT_EQ(c.model.vocab_size, 100);
-  EXPECT_EQ(c.model.d_state, 8);
-  EXPECT_EQ(c.model.d_conv, 3);
-  EXPECT_EQ(c.model.expand, 3);  // from the intermediate size
-  EXPECT_EQ(c.model.dt_rank, 5);
+  EXPECT_EQ(c.model.mamba1.d_state, 8);
+  EXPECT_EQ(c.model.mamba1.d_conv, 3);
+  EXPECT_EQ(c.model.mamba1.expand, 3);  // from the intermediate size
+  EXPECT_EQ(c.model.mamba1.dt_rank, 5);
   EXPECT_EQ(c.model.norm_eps, 1e-6);
   EXPECT_FALSE(c.model.tie_embeddings);
-  EXPECT_TRUE(c.model.proj_bias);
-  EXPECT_FALSE(c.model.conv_bias);
-  EXPECT_FALSE(c.model.norm_bcdt);
+  EXPECT_TRUE(c.model.mamba1.proj_bias);
+  EXPECT_FALSE(c.model.mamba1.conv_bias);
+  EXPECT_FALSE(c.model.mamba1.norm_bcdt);
 }
 
 TEST(HuggingFaceConfig, AbsentFieldsHaveTheDefaultsOfTheOriginal) {
@@ -71,16 +71,17 @@ TEST(HuggingFaceConfig, AbsentFieldsHaveTheDefaultsOfTheOriginal) {
   EXPECT_EQ(c.model.d_model, 768);
   EXPECT_EQ(c.model.n_layer, 32);
   EXPECT_EQ(c.model.vocab_size, 50280);
-  EXPECT_EQ(c.model.expand, 2);
-  EXPECT_EQ(c.model.dt_rank, 0);
+  EXPECT_EQ(c.model.mamba1.expand, 2);
+  EXPECT_EQ(c.model.mamba1.dt_rank, 0);
   EXPECT_TRUE(c.model.tie_embeddings);
-  EXPECT_TRUE(c.model.conv_bias);
-  EXPECT_FALSE(c.model.proj_bias);
-  EXPECT_TRUE(c.model.norm_bcdt);
-  EXPECT_EQ(c.model.bcdt_eps, 1e-6);
+  EXPECT_TRUE(c.model.mamba1.conv_bias);
+  EXPECT_FALSE(c.model.mamba1.proj_bias);
+  EXPECT_TRUE(c.model.mamba1.norm_bcdt);
+  EXPECT_EQ(c.model.mamba1.bcdt_eps, 1e-6);
   EXPECT_EQ(c.dtype, "float16");
-  EXPECT_EQ(parse({{"model_type", "mamba"}, {"time_step_rank", "auto"}}).model.dt_rank, 0);
-  EXPECT_EQ(parse({{"model_type", "falcon_mamba"}, {"mixer_rms_eps", 1e-3}}).model.bcdt_eps, 1e-3);
+  EXPECT_EQ(parse({{"model_type", "mamba"}, {"time_step_rank", "auto"}}).model.mamba1.dt_rank, 0);
+  EXPECT_EQ(parse({{"model_type", "falcon_mamba"}, {"mixer_rms_eps", 1e-3}}).model.mamba1.bcdt_eps,
+            1e-3);
 }
 
 TEST(HuggingFaceConfig, ReadsThatOfTheOfficialImplementation) {
@@ -90,7 +91,7 @@ TEST(HuggingFaceConfig, ReadsThatOfTheOfficialImplementation) {
   EXPECT_EQ(c.model.d_model, 48);
   EXPECT_EQ(c.model.vocab_size, 50277);
   EXPECT_EQ(c.model.pad_vocab_multiple, 8);
-  EXPECT_EQ(c.model.d_state, 16);
+  EXPECT_EQ(c.model.mamba1.d_state, 16);
   EXPECT_TRUE(c.model.tie_embeddings);
   EXPECT_EQ(c.model.norm, NormKind::Rms);
   value["rms_norm"] = false;
@@ -101,11 +102,11 @@ TEST(HuggingFaceConfig, ReadsThatOfTheOfficialImplementation) {
   c = parse(value);
   EXPECT_EQ(c.model.norm, NormKind::Layer);
   EXPECT_FALSE(c.model.tie_embeddings);
-  EXPECT_EQ(c.model.d_state, 4);
-  EXPECT_EQ(c.model.d_conv, 2);
-  EXPECT_EQ(c.model.expand, 1);
-  EXPECT_FALSE(c.model.conv_bias);
-  EXPECT_TRUE(c.model.proj_bias);
+  EXPECT_EQ(c.model.mamba1.d_state, 4);
+  EXPECT_EQ(c.model.mamba1.d_conv, 2);
+  EXPECT_EQ(c.model.mamba1.expand, 1);
+  EXPECT_FALSE(c.model.mamba1.conv_bias);
+  EXPECT_TRUE(c.model.mamba1.proj_bias);
 }
 
 TEST(HuggingFaceConfig, WhatTheModelCannotRepresentIsRefusedByName) {
@@ -156,9 +157,9 @@ TEST(HuggingFaceConfig, WhatIsWrittenReadsBack) {
     for (const HuggingFaceStyle style :
          {HuggingFaceStyle::Transformers, HuggingFaceStyle::StateSpaces}) {
       if (falcon && style == HuggingFaceStyle::StateSpaces) continue;
-      MambaConfig model = parse(mamba()).model;
-      model.norm_bcdt = falcon;
-      model.bcdt_eps = 3e-5;
+      ModelConfig model = parse(mamba()).model;
+      model.mamba1.norm_bcdt = falcon;
+      model.mamba1.bcdt_eps = 3e-5;
       model.norm_eps = 1e-5;  // the only one of the official implementation
       model.pad_vocab_multiple = 1;
       const HuggingFaceConfig back = parse_hugging_face_config(
@@ -166,7 +167,7 @@ TEST(HuggingFaceConfig, WhatIsWrittenReadsBack) {
       EXPECT_EQ(back.style, style);
       Config a, b;
       a.model = model, b.model = back.model;
-      if (!falcon) b.model.bcdt_eps = model.bcdt_eps;
+      if (!falcon) b.model.mamba1.bcdt_eps = model.mamba1.bcdt_eps;
       if (style == HuggingFaceStyle::StateSpaces) {  // it has no place for these
         b.model.initializer_range = model.initializer_range;
         b.model.rescale_prenorm_residual = model.rescale_prenorm_residual;
@@ -179,11 +180,11 @@ TEST(HuggingFaceConfig, WhatIsWrittenReadsBack) {
 }
 
 TEST(HuggingFaceConfig, AStyleThatCannotExpressTheModelIsRefused) {
-  MambaConfig model = parse(mamba()).model;
+  ModelConfig model = parse(mamba()).model;
   model.norm = NormKind::Layer;
   expect_error(ErrorKind::Usage, {"model.norm", "state-spaces"},
                [&] { hugging_face_config_json(model, HuggingFaceStyle::Transformers, {}); });
-  model.norm_bcdt = true;
+  model.mamba1.norm_bcdt = true;
   expect_error(ErrorKind::Usage, {"norm_bcdt", "transformers"},
                [&] { hugging_face_config_json(model, HuggingFaceStyle::StateSpaces, {}); });
 }

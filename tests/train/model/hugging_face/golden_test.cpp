@@ -122,7 +122,7 @@ TEST(GoldenHuggingFace, ImportedExportedAndReadAgainTheWeightsAreTheSameBits) {
     import_hugging_face(directory, out / "run");
     const LoadedModel imported = load_model(out / "run");
     EXPECT_EQ(hash_of(imported), expected) << directory;
-    EXPECT_EQ(imported.model->config().norm_bcdt, original.model->config().norm_bcdt);
+    EXPECT_EQ(imported.model->config().mamba1.norm_bcdt, original.model->config().mamba1.norm_bcdt);
     const Tensor ids = to_i32(Hdf5File::open(directory / "expected.h5").read<std::int64_t>("ids"));
     EXPECT_EQ(logits_of(imported, ids), logits_of(original, ids)) << directory;
 
@@ -130,8 +130,8 @@ TEST(GoldenHuggingFace, ImportedExportedAndReadAgainTheWeightsAreTheSameBits) {
     export_hugging_face(imported, out / "shards", {.max_shard_bytes = 50'000});
     EXPECT_FALSE(fs::exists(out / "shards/model.safetensors"));
     std::vector<const char*> names{"one", "shards"};
-    const MambaConfig& c = imported.model->config();
-    if (!c.norm_bcdt && c.norm_eps == 1e-5) {  // what the official form can express
+    const ModelConfig& c = imported.model->config();
+    if (!c.mamba1.norm_bcdt && c.norm_eps == 1e-5) {  // what the official form can express
       export_hugging_face(imported, out / "official", {.style = HuggingFaceStyle::StateSpaces});
       names.push_back("official");
     }

@@ -22,7 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-std::vector<NamedTensor> values(const MambaLM& model) {
+std::vector<NamedTensor> values(const LanguageModel& model) {
   std::vector<NamedTensor> result;
   for (const Parameter& p : model.parameters()) result.push_back({p.name, p.variable.value()});
   return result;
@@ -31,9 +31,10 @@ std::vector<NamedTensor> values(const MambaLM& model) {
 /// A model of bytes, as training would leave it.
 LoadedModel byte_model(bool tied = true) {
   LoadedModel loaded;
-  loaded.config.model = {.d_model = 12, .n_layer = 2, .d_state = 3, .tie_embeddings = tied};
+  loaded.config.model = {
+      .d_model = 12, .n_layer = 2, .mamba1 = {.d_state = 3}, .tie_embeddings = tied};
   loaded.tokenizer = make_tokenizer("byte");
-  loaded.model = std::make_unique<MambaLM>(model_config(loaded.config, 257));
+  loaded.model = std::make_unique<LanguageModel>(model_config(loaded.config, 257));
   loaded.model->initialise(5);
   return loaded;
 }
@@ -88,9 +89,9 @@ TEST_F(HuggingFace, ABpeTokenizerGoesWithTheModelInBothDirections) {
   const fs::path definition = KRAIT_SOURCE_DIR "/tests/golden/tokenizer.json";
   LoadedModel model;
   model.tokenizer = make_tokenizer(definition.string());
-  model.config.model = {.d_model = 8, .n_layer = 1, .d_state = 2};
+  model.config.model = {.d_model = 8, .n_layer = 1, .mamba1 = {.d_state = 2}};
   model.model =
-      std::make_unique<MambaLM>(model_config(model.config, model.tokenizer->vocab_size()));
+      std::make_unique<LanguageModel>(model_config(model.config, model.tokenizer->vocab_size()));
   model.model->initialise(3);
   const fs::path path = directory_ / "model";
   export_hugging_face(model, path);

@@ -1,0 +1,16 @@
+#include "layers/mixers/make_mixer.h"
+
+namespace krait {
+namespace {
+
+std::unique_ptr<Mixer> make(const Mamba1Config& config, const LayerPlace& place) {
+  return std::make_unique<Mamba1>(config, place);
+}
+
+}  // namespace
+
+std::unique_ptr<Mixer> make_mixer(const MixerConfig& config, const LayerPlace& place) {
+  return std::visit([&](const auto& one) { return make(one, place); }, config);
+}
+
+}  // namespace krait
