@@ -116,13 +116,19 @@ void add_export(CLI::App& parent) {
   });
 }
 
+/// The fields that describe the model: those of the section model, and of each kind of its layers
+/// that has a section of its own.
 ordered_json fields_json(const ModelConfig& model) {
   Config config;
   config.model = model;
+  const std::vector<MixerKind> kinds = model.kinds();
   ordered_json fields = ordered_json::object();
   for (const Field& f : config_fields()) {
-    if (f.section() != "model") continue;
-    std::visit([&](const auto& value) { fields[std::string(f.key())] = value; }, f.get(config));
+    const auto kind = value_of<MixerKind>(f.section());
+    const bool of_kind = kind && std::ranges::count(kinds, *kind) > 0;
+    if (f.section() != "model" && !of_kind) continue;
+    const std::string name = of_kind ? f.name : std::string(f.key());
+    std::visit([&](const auto& value) { fields[name] = value; }, f.get(config));
   }
   return fields;
 }

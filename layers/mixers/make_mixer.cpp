@@ -7,6 +7,10 @@ std::unique_ptr<Mixer> make(const Mamba1Config& config, const LayerPlace& place)
   return std::make_unique<Mamba1>(config, place);
 }
 
+std::unique_ptr<Mixer> make(const S4dConfig& config, const LayerPlace& place) {
+  return std::make_unique<S4d>(config, place);
+}
+
 }  // namespace
 
 std::unique_ptr<Mixer> make_mixer(const MixerConfig& config, const LayerPlace& place) {

@@ -132,7 +132,7 @@ Kinds ModelConfig::kinds() const {
 }
 
 MixerConfig ModelConfig::mixer(MixerKind kind) const {
-  return std::array<MixerConfig, kNames<MixerKind>.size()>{mamba1}.at(
+  return std::array<MixerConfig, kNames<MixerKind>.size()>{mamba1, s4d}.at(
       static_cast<std::size_t>(kind));
 }
 

@@ -21,6 +21,7 @@ struct ModelConfig {
   std::int64_t vocab_size = 0;
   std::int64_t pad_vocab_multiple = 8;  // the embedding has rows up to the next multiple
   Mamba1Config mamba1 = {};             // of all layers of the kind
+  S4dConfig s4d = {};
   bool tie_embeddings = true;
   NormKind norm = NormKind::Rms;
   double norm_eps = 1e-5;

@@ -236,6 +236,42 @@ CheckpointState state_after(const Config& c, std::int64_t step) {
   return read_checkpoint_state(train(c, quiet(step)).checkpoint);
 }
 
+DEVICE_TEST(Trainer, AHybridIsTrainedResumedEvaluatedAndWrites) {
+  const Bench bench;
+  const auto config = [&](const std::string& run, const std::string& layers, S4dInitial initial) {
+    Config c = bench.config(run);
+    c.model.n_layer = 0, c.model.layers = layers;
+    c.model.s4d.d_state = 4, c.model.s4d.initial = initial;
+    c.train.steps = 20;
+    c.evaluation.sample_tokens = 5, c.evaluation.sample_prompt = "a";
+    return c;
+  };
+  for (const S4dInitial initial : {S4dInitial::Lin, S4dInitial::Real}) {
+    const std::string name(name_of(initial));
+    const Config straight = config(name, "mamba1, s4d", initial);
+    const TrainResult expected = train(straight, quiet());
+    EXPECT_LT(expected.loss, 0.9 * metrics(straight).front().at("loss").get<double>());
+    EXPECT_TRUE(std::isfinite(expected.evaluation_loss));
+    const Config resumed = config(name + "_resumed", "mamba1, s4d", initial);
+    EXPECT_FALSE(train(resumed, quiet(9)).finished);
+    EXPECT_EQ(train(resumed, quiet()).parameter_hash, expected.parameter_hash);
+    EXPECT_EQ(metrics(resumed), metrics(straight));
+    const auto sample = [](const Config& c) {
+      return read_file(fs::path(c.run.directory) / "samples/step_00000020.txt");
+    };
+    EXPECT_EQ(sample(resumed), sample(straight));
+  }
+  Config other = config("lin", "s4d, mamba1", S4dInitial::Lin);
+  expect_error(ErrorKind::BadConfig, {"model.layers"}, [&] { train(other, quiet()); });
+}
+
+TEST(Trainer, AConfigurationThatNamesItsMamba1LayersMeansTheSame) {
+  const Bench bench;
+  Config plain = bench.config("plain"), named = bench.config("named");
+  named.model.n_layer = 0, named.model.layers = "mamba1 x2";
+  EXPECT_EQ(train(named, quiet(5)).parameter_hash, train(plain, quiet(5)).parameter_hash);
+}
+
 TEST(Trainer, ARunGoesOnWithAnAverageThatItsCheckpointDoesNotHave) {
   const Bench bench;
   Config c = bench.config("run");

@@ -60,6 +60,18 @@ std::string check_layers(const Config& c) {
                      count, c.model.n_layer);
 }
 
+std::string check_s4d_dt(const Config& c) {
+  if (c.model.s4d.dt_min <= c.model.s4d.dt_max) return {};
+  return fmt::format("must be at least s4d.dt_min ({}), got {}", c.model.s4d.dt_min,
+                     c.model.s4d.dt_max);
+}
+
+std::string check_s4d_state(const Config& c) {
+  if (c.model.s4d.initial == S4dInitial::Real || c.model.s4d.d_state % 2 == 0) return {};
+  return fmt::format("must be even for a complex A (s4d.initial is {}), got {}",
+                     name_of(c.model.s4d.initial), c.model.s4d.d_state);
+}
+
 std::string check_inner_width(const Config& c) {
   constexpr std::int64_t kMost = std::int64_t{1} << 24;
   if (c.model.d_model <= kMost / c.model.mamba1.expand) return {};
@@ -96,6 +108,8 @@ const std::vector<ConfigRule>& config_rules() {
        check_decay},
       {{"model.n_layer", "model.layers"}, check_layers},
       {{"model.dt_max", "model.dt_min"}, check_dt},
+      {{"s4d.dt_max", "s4d.dt_min"}, check_s4d_dt},
+      {{"s4d.d_state", "s4d.initial"}, check_s4d_state},
       {{"model.d_model", "model.expand"}, check_inner_width},
       {{"evaluation.every", "data.valid"}, check_valid},
       {{"train.precision", "run.device"}, check_precision},

@@ -10,6 +10,7 @@ namespace krait {
 
 std::vector<Field> run_fields();
 std::vector<Field> model_fields();
+std::vector<Field> s4d_fields();
 std::vector<Field> data_fields();
 std::vector<Field> train_fields();
 std::vector<Field> optimizer_fields();
@@ -17,8 +18,8 @@ std::vector<Field> schedule_fields();
 std::vector<Field> checkpoint_fields();
 std::vector<Field> evaluation_fields();
 
-inline constexpr std::array kSections{run_fields,        model_fields,     data_fields,
-                                      train_fields,      optimizer_fields, schedule_fields,
-                                      checkpoint_fields, evaluation_fields};
+inline constexpr std::array kSections{run_fields,      model_fields,      s4d_fields,
+                                      data_fields,     train_fields,      optimizer_fields,
+                                      schedule_fields, checkpoint_fields, evaluation_fields};
 
 }  // namespace krait

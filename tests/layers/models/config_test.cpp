@@ -21,6 +21,9 @@ TEST(Layers, ArePatternsOfKindsWithCounts) {
   EXPECT_EQ(count_of("(mamba1 x5, mamba1) x4"), 24u);
   EXPECT_EQ(count_of("((mamba1 x2, mamba1) x3, mamba1) x2"), 20u);
   EXPECT_EQ(count_of("mamba1 x4096"), 4096u);
+  using enum MixerKind;
+  EXPECT_EQ((ModelConfig{.layers = "(mamba1 x2, s4d) x2"}).kinds(),
+            (std::vector{Mamba1, Mamba1, S4d, Mamba1, Mamba1, S4d}));
 }
 
 TEST(Layers, SayWhatIsWrongAndWhere) {
@@ -30,8 +33,8 @@ TEST(Layers, SayWhatIsWrongAndWhere) {
     EXPECT_EQ(problem.offset, offset) << text;
     EXPECT_NE(problem.message.find(message), std::string::npos) << text << ": " << problem.message;
   };
-  expect("", 0, "expected a kind of layer: mamba1");
-  expect("mamba1, mamba9 x3", 8, "'mamba9' is not a kind of layer; use mamba1");
+  expect("", 0, "expected a kind of layer: mamba1, s4d");
+  expect("mamba1, mamba9 x3", 8, "'mamba9' is not a kind of layer; use mamba1, s4d");
   expect("mamba1 x", 8, "expected a count from 1 to 4096 after x");
   expect("mamba1 x0", 8, "expected a count");
   expect("mamba1 x4097", 8, "expected a count");
