@@ -13,6 +13,16 @@
 namespace krait::cuda {
 namespace {
 
+/// What the driver gives, or null when it has no memory left.
+void* pointer_or_null(void* pointer, cudaError_t status) {
+  if (status == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  KRAIT_CUDA_CHECK(status);
+  return pointer;
+}
+
 class DeviceMemory final : public MemorySource {
  public:
   explicit DeviceMemory(int device) : device_(device) {}
@@ -20,12 +30,7 @@ class DeviceMemory final : public MemorySource {
     use_device(device_);
     void* pointer = nullptr;
     const cudaError_t status = cudaMalloc(&pointer, bytes);
-    if (status == cudaErrorMemoryAllocation) {
-      cudaGetLastError();
-      return nullptr;
-    }
-    KRAIT_CUDA_CHECK(status);
-    return pointer;
+    return pointer_or_null(pointer, status);
   }
   void release(void* pointer, std::size_t) noexcept override {
     cudaFree(pointer);  // waits for the device, so work in flight has ended
@@ -34,6 +39,20 @@ class DeviceMemory final : public MemorySource {
 
  private:
   int device_;
+};
+
+/// For every GPU of the process.
+class PinnedMemory final : public MemorySource {
+ public:
+  void* acquire(std::size_t bytes) override {
+    void* pointer = nullptr;
+    const cudaError_t status = cudaHostAlloc(&pointer, bytes, cudaHostAllocPortable);
+    return pointer_or_null(pointer, status);
+  }
+  void release(void* pointer, std::size_t) noexcept override {
+    cudaFreeHost(pointer);
+    cudaGetLastError();
+  }
 };
 
 AllocatorMode mode_of_environment() {
@@ -58,6 +77,12 @@ CachingAllocator& device_allocator(Device device) {
   KRAIT_CHECK(Usage, index < all.size(), "[allocator] there is no device ", device, ": ",
               all.size(), " CUDA devices are here.");
   return *all[index];
+}
+
+CachingAllocator& pinned_allocator() {
+  // Never destroyed, for the same reason.
+  static auto& pinned = *new CachingAllocator(std::make_unique<PinnedMemory>());
+  return pinned;
 }
 
 }  // namespace krait::cuda

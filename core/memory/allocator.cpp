@@ -166,4 +166,12 @@ CachingAllocator& allocator(Device device) {
   return host;
 }
 
+CachingAllocator& pinned_allocator() {
+  if constexpr (kCudaEnabled) {
+    return cuda::pinned_allocator();
+  } else {
+    return allocator({});
+  }
+}
+
 }  // namespace krait

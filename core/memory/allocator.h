@@ -117,8 +117,14 @@ class ReservedBlocks {
 /// Exact mode. Throws for a device that this build or machine lacks.
 CachingAllocator& allocator(Device device);
 
+/// The process-wide allocator of host memory that a GPU copies to and from without a staging copy
+/// between (pinned). The system gives such memory slowly and cannot move it to the disk, so it is
+/// for buffers that are used again and again. Without CUDA it is the allocator of the CPU.
+CachingAllocator& pinned_allocator();
+
 namespace cuda {
 CachingAllocator& device_allocator(Device device);
-}
+CachingAllocator& pinned_allocator();
+}  // namespace cuda
 
 }  // namespace krait

@@ -6,33 +6,41 @@
 namespace krait {
 namespace {
 
-void* pinned_memory(Device device, std::size_t bytes) {
-  if constexpr (kCudaEnabled) {
-    if (device.is_cuda()) return cuda::allocate_pinned(device, bytes);
-  }
-  return nullptr;
+std::byte* first_byte(const Tensor& t) {
+  return t.storage()->data() + static_cast<std::size_t>(t.offset()) * size_of(t.dtype());
 }
 
-const std::byte* first_byte(const Tensor& t) {
-  return t.storage()->data() + static_cast<std::size_t>(t.offset()) * size_of(t.dtype());
+void copy_bytes(const Tensor& from, std::byte* to, const Stream& stream) {
+  if constexpr (kCudaEnabled) {
+    if (from.device().is_cuda()) {
+      return cuda::copy_to_pinned(to, first_byte(from), from.bytes(), stream);
+    }
+  }
+  std::memcpy(to, first_byte(from), from.bytes());
 }
 
 }  // namespace
 
+Tensor copy_to_host(const Tensor& values, const Stream& stream) {
+  KRAIT_REQUIRE(values.defined() && values.is_contiguous(),
+                "[copy_to_host] needs a contiguous tensor, got shape ", values.shape(), " strides ",
+                values.strides(), ".");
+  const Tensor here = values.device().is_cuda() ? Tensor::pinned(values.shape(), values.dtype())
+                                                : Tensor::empty(values.shape(), values.dtype());
+  copy_bytes(values, first_byte(here), stream);
+  return here;
+}
+
 Readback::Readback(Device device, std::size_t capacity)
-    : device_(device),
-      capacity_(capacity),
-      memory_(pinned_memory(device, capacity)),
-      done_(device) {}
+    : device_(device), capacity_(capacity), done_(device) {
+  if (!device.is_cuda()) return;
+  memory_ = Tensor::pinned({static_cast<std::int64_t>(capacity)}, DType::U8);
+}
 
 Readback::~Readback() {
-  if constexpr (kCudaEnabled) {
-    if (memory_ == nullptr) return;
-    try {
-      if (values_.defined()) done_.synchronize();
-    } catch (const Error&) {  // the device failed, which others report
-    }
-    cuda::free_pinned(memory_);
+  try {
+    if (values_.defined()) done_.synchronize();
+  } catch (const Error&) {  // the device failed, which others report
   }
 }
 
@@ -41,16 +49,14 @@ void Readback::start(const Tensor& values) {
                 "[Readback] needs a contiguous tensor of at most ", capacity_, " bytes on ",
                 device_, ", got ", values.bytes(), " on ", values.device(), ".");
   KRAIT_REQUIRE(!values_.defined(), "[Readback] a copy is still on its way.");
-  values_ = values;
-  if constexpr (kCudaEnabled) {
-    if (device_.is_cuda()) {
-      cuda::copy_to_pinned(memory_, first_byte(values), values.bytes(), device_);
-      done_.record(device_stream(device_));
-      return;
-    }
+  const Stream stream = device_stream(device_);
+  if (!device_.is_cuda()) {
+    values_ = copy_to_host(values, stream);
+    return;
   }
-  values_ = Tensor::empty(values.shape(), values.dtype());
-  std::memcpy(values_.storage()->data(), first_byte(values), values.bytes());
+  values_ = values;
+  copy_bytes(values, first_byte(memory_), stream);
+  done_.record(stream);
 }
 
 Tensor Readback::wait() {
@@ -59,7 +65,7 @@ Tensor Readback::wait() {
   if (!device_.is_cuda()) return values;
   done_.synchronize();
   Tensor here = Tensor::empty(values.shape(), values.dtype());
-  std::memcpy(here.storage()->data(), memory_, here.bytes());
+  std::memcpy(here.storage()->data(), first_byte(memory_), here.bytes());
   return here;
 }
 

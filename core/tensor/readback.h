@@ -1,4 +1,4 @@
-// Small results on their way from a device, which nobody waits for until they are needed.
+// Results on their way from a device, which nobody waits for until they are needed.
 #pragma once
 #include <cstddef>
 
@@ -7,8 +7,14 @@
 
 namespace krait {
 
-/// One copy at a time from a device to the host, in the order of its compute stream and without
-/// waiting. The host memory is pinned and made once.
+/// A copy on the CPU of `values`, which must be contiguous. From a GPU it goes into pinned memory
+/// in the order of `stream`, without waiting: the values are there once the work submitted to the
+/// stream so far is done, and the copy and `values` must not go before. On the CPU they are there
+/// at once.
+Tensor copy_to_host(const Tensor& values, const Stream& stream);
+
+/// One copy at a time of a small result, from a device to the host, in the order of its compute
+/// stream and without waiting. The host memory is pinned and made once.
 class Readback {
  public:
   /// For tensors on `device` of at most `capacity` bytes.
@@ -26,16 +32,14 @@ class Readback {
  private:
   Device device_;
   std::size_t capacity_;
-  void* memory_;  // pinned; unused on the CPU
+  Tensor memory_;  // pinned; undefined on the CPU
   Event done_;
   Tensor values_;  // what is on its way
 };
 
 namespace cuda {
-void* allocate_pinned(Device device, std::size_t bytes);
-void free_pinned(void* memory) noexcept;
-/// From the device to pinned memory, in the order of the compute stream.
-void copy_to_pinned(void* to, const void* from, std::size_t bytes, Device device);
+/// From a device to pinned memory, in the order of the stream.
+void copy_to_pinned(void* to, const void* from, std::size_t bytes, const Stream& stream);
 }  // namespace cuda
 
 }  // namespace krait

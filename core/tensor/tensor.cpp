@@ -8,13 +8,14 @@
 
 namespace krait {
 
-Storage::Storage(std::size_t bytes, Device device)
-    : data_(static_cast<std::byte*>(allocator(device).allocate(bytes))),
+Storage::Storage(std::size_t bytes, Device device, CachingAllocator& allocator)
+    : allocator_(allocator),
+      data_(static_cast<std::byte*>(allocator.allocate(bytes))),
       bytes_(bytes),
       device_(device) {}
 
 Storage::~Storage() {
-  allocator(device_).deallocate(data_, bytes_);
+  allocator_.deallocate(data_, bytes_);
 }
 
 Shape contiguous_strides(const Shape& shape) {
@@ -41,12 +42,21 @@ Shape broadcast_shape(const Shape& a, const Shape& b, std::string_view op) {
 }
 
 Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
+  return allocate(shape, dtype, device, allocator(device));
+}
+
+Tensor Tensor::pinned(const Shape& shape, DType dtype) {
+  return allocate(shape, dtype, {}, pinned_allocator());
+}
+
+Tensor Tensor::allocate(const Shape& shape, DType dtype, Device device,
+                        CachingAllocator& allocator) {
   for (const std::int64_t s : shape) {
     KRAIT_REQUIRE(s >= 0, "[Tensor::empty] sizes must be >= 0, got ", shape, ".");
   }
   Tensor t;
-  t.storage_ =
-      std::make_shared<Storage>(static_cast<std::size_t>(shape.numel()) * size_of(dtype), device);
+  t.storage_ = std::make_shared<Storage>(static_cast<std::size_t>(shape.numel()) * size_of(dtype),
+                                         device, allocator);
   t.shape_ = shape;
   t.strides_ = contiguous_strides(shape);
   t.dtype_ = dtype;

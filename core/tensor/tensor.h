@@ -14,12 +14,15 @@
 
 namespace krait {
 
-/// A block of device memory from the device's caching allocator, given back when the last tensor
-/// on it goes. `version` counts the in-place changes made through the public interface, so that
-/// backward can refuse a saved tensor that was changed after it was saved.
+class CachingAllocator;
+
+/// A block of memory from a caching allocator, given back when the last tensor on it goes.
+/// `version` counts the in-place changes made through the public interface, so that backward can
+/// refuse a saved tensor that was changed after it was saved.
 class Storage {
  public:
-  Storage(std::size_t bytes, Device device);
+  /// `allocator` gives memory of `device`.
+  Storage(std::size_t bytes, Device device, CachingAllocator& allocator);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -31,6 +34,7 @@ class Storage {
   void bump_version() { version_.fetch_add(1, std::memory_order_relaxed); }
 
  private:
+  CachingAllocator& allocator_;
   std::byte* data_;
   std::size_t bytes_;
   Device device_;
@@ -45,6 +49,8 @@ class Tensor {
 
   static Tensor empty(const Shape& shape, DType dtype, Device device = {});  // uninitialised
   static Tensor zeros(const Shape& shape, DType dtype, Device device = {});
+  /// On the CPU, uninitialised, in memory of pinned_allocator(): for copies from and to a GPU.
+  static Tensor pinned(const Shape& shape, DType dtype);
   /// A CPU tensor holding `values` in row-major order; their count must be shape.numel().
   template <class T>
   static Tensor from(const Shape& shape, std::span<const T> values);
@@ -113,6 +119,8 @@ class Tensor {
   void bump_version() const { storage_->bump_version(); }
 
  private:
+  static Tensor allocate(const Shape& shape, DType dtype, Device device,
+                         CachingAllocator& allocator);
   Tensor view_of(const Shape& shape, const Shape& strides, std::int64_t offset) const;
   int dimension(int dim, const char* op) const;  // negative dims count from the end
 
