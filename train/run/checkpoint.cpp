@@ -158,15 +158,21 @@ class Writer {
 
   void text(const std::string& name, std::string_view contents) {
     write_file_atomic(directory_ / name, contents);
-    list(name);
+    list(name, contents.size(), sha256_hex(contents));
   }
   template <class Fill>
   void hdf5(const std::string& name, Fill&& fill) {
     Hdf5File file = Hdf5File::create(directory_ / name);
     fill(file);
     file.close();
-    fsync_file(directory_ / name);
-    list(name);
+    const fs::path path = directory_ / name;
+    std::error_code error;
+    const std::uintmax_t bytes = fs::file_size(path, error);
+    if (error) throw_io_error("inspect", path, error.value());
+    // HDF5 goes back to bytes that it wrote earlier, so the file cannot be hashed while it is
+    // written. Until it is synced all of it is in the page cache, and the disk works meanwhile.
+    list(name, bytes, file_sha256(path));
+    fsync_file(path);
   }
   /// Writes the manifest and puts the directory in its place.
   void finish(std::int64_t step, const fs::path& target) {
@@ -186,12 +192,8 @@ class Writer {
   }
 
  private:
-  void list(const std::string& name) {
-    const fs::path path = directory_ / name;
-    std::error_code error;
-    const std::uintmax_t bytes = fs::file_size(path, error);
-    if (error) throw_io_error("inspect", path, error.value());
-    files_[name] = {{"bytes", bytes}, {"sha256", file_sha256(path)}};
+  void list(const std::string& name, std::uintmax_t bytes, const std::string& sha256) {
+    files_[name] = {{"bytes", bytes}, {"sha256", sha256}};
   }
   fs::path directory_;
   json files_ = json::object();
