@@ -12,8 +12,10 @@
 
 namespace krait {
 
-/// Where a node's backward puts the gradient of one input. Every wanted target must be filled,
-/// by open() and writing, or by give().
+/// Where a node's backward puts the gradient of one input. Every wanted target must be filled, by
+/// open() and writing, or by give(). The exception is the node of recompute(): the targets of its
+/// parameters stay empty, since the backward that it runs inside adds their gradients itself, and
+/// so do those of inputs that no gradient reaches there.
 class GradientTarget {
  public:
   GradientTarget() = default;
@@ -47,9 +49,10 @@ class Node {
 
   virtual std::string_view name() const = 0;
 
-  /// Fills targets[i], the gradient of inputs()[i], from the gradients of the outputs. A node with
-  /// several outputs may find some of grad_outputs undefined (no gradient reached that output),
-  /// never all. Gradients are contiguous, but for those written to a gradient_buffer().
+  /// Fills targets[i] (see GradientTarget), the gradient of inputs()[i], from the gradients of the
+  /// outputs. A node with several outputs may find some of grad_outputs undefined (no gradient
+  /// reached that output), never all. Gradients are contiguous, but for those written to a
+  /// gradient_buffer().
   virtual void backward(std::span<const Tensor> grad_outputs,
                         std::span<const GradientTarget> targets, const ExecutionContext& ctx) = 0;
   /// Drops saved tensors; called after backward.

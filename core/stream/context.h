@@ -5,12 +5,13 @@
 
 namespace krait {
 
-/// Passed to every kernel. Kernels take scratch memory from core/stream/scratch.h.
+/// Passed to every kernel: where it runs, and how exact its products are. There is no choice of the
+/// order of sums: it is fixed, so that two runs give the same bits. Kernels take scratch memory
+/// from core/stream/scratch.h.
 struct ExecutionContext {
   Device device;
-  Stream stream;
-  bool deterministic = true;  // sums in a fixed order; the only mode there is so far
-  bool tf32 = false;          // CUDA: matrix products of f32 with 10 bits of mantissa
+  Stream stream;      // of that device
+  bool tf32 = false;  // CUDA: matrix products of f32 with 10 bits of mantissa
 };
 
 /// The context of a device with its compute stream, otherwise as by default.

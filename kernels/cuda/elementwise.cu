@@ -13,7 +13,7 @@
 namespace krait::cuda {
 namespace {
 
-/// 1 / (1 + exp(-x)); the fast division is off by 2 units in the last place and gives 0 where the
+/// 1 / (1 + exp(-x)); __fdividef is off by 2 units in the last place and gives 0 where the
 /// result would be below 2^-126.
 __device__ float sigmoid(float x) {
   return __fdividef(1.0f, 1.0f + expf(-x));

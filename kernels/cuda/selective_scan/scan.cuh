@@ -139,12 +139,12 @@ inline bool is_vectorisable(const Tensor& t, std::int64_t piece) {
   return fits;
 }
 
-__device__ inline float exp2_fast(float x) {
+__device__ inline float exp2_approx(float x) {
   float y;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
 }
-__device__ inline float reciprocal_fast(float x) {
+__device__ inline float reciprocal_approx(float x) {
   float y;
   asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
   return y;
@@ -187,9 +187,9 @@ struct Exponents {
       series = fmaf(series, x, 0.5f);
       series = fmaf(series, x, 1.f);
       series = fmaf(series, x, 1.f);
-      return select(fabsf(x) < 0.7f, series, exp2_fast(x * kLog2E));
+      return select(fabsf(x) < 0.7f, series, exp2_approx(x * kLog2E));
     } else {
-      return exp2_fast(x);
+      return exp2_approx(x);
     }
   }
   /// exp(A sum_dt) over many positions.
@@ -197,7 +197,7 @@ struct Exponents {
     if constexpr (kExact) {
       return expf(static_cast<float>(sum_dt * value[k]));
     } else {
-      return exp2_fast(sum_dt * value[k]);
+      return exp2_approx(sum_dt * value[k]);
     }
   }
 };
@@ -221,10 +221,10 @@ template <class T>
 __device__ inline float exponential(float x) {
   const float y = x * kLog2E;
   if constexpr (sizeof(T) == 4) {
-    const float e = exp2_fast(y);
+    const float e = exp2_approx(y);
     return fmaf(e, kLn2 * fmaf(x, kLog2E, -y), e);
   } else {
-    return exp2_fast(y);
+    return exp2_approx(y);
   }
 }
 
@@ -266,11 +266,11 @@ __device__ inline float softplus(float x, float limit) {
 template <class T>
 __device__ inline float sigmoid(float x) {
   if constexpr (sizeof(T) == 4) {
-    const float e = exponential<T>(-fabsf(x)), d = 1.f + e, r = reciprocal_fast(d);
+    const float e = exponential<T>(-fabsf(x)), d = 1.f + e, r = reciprocal_approx(d);
     const float small = fmaf(r, fmaf(-d, r, 1.f), r);  // a Newton step
     return select(x >= 0, small, e * small);
   } else {
-    return reciprocal_fast(1.f + exp2_fast(-x * kLog2E));
+    return reciprocal_approx(1.f + exp2_approx(-x * kLog2E));
   }
 }
 
