@@ -18,10 +18,6 @@ Requirement parameter(const CausalConv1dForward& a, std::string_view name, const
   return r;
 }
 
-void require_optional_contiguous(const Tensor& t, const Requirement& r) {
-  if (t.defined()) require_contiguous(t, r);
-}
-
 /// (b, w - 1, d)
 Shape state_shape(const CausalConv1dForward& a) {
   return {a.x.size(0), a.weight.size(1) - 1, a.x.size(2)};
@@ -49,30 +45,6 @@ void validate_inputs(const CausalConv1dForward& a) {
   require_optional_contiguous(a.sequence_ids, ids);
 }
 
-/// `gradient`, if wanted, is like `input`, which must be there.
-void validate_gradient(std::string_view name, const Gradient& gradient, const Tensor& input) {
-  if (!gradient.wanted()) return;
-  KRAIT_REQUIRE(input.defined(), "[", kOp, "] ", name,
-                " is wanted, but the input that it belongs to is not given.");
-  require_tensor(gradient.tensor, {.op = kOp,
-                                   .name = name,
-                                   .shape = input.shape(),
-                                   .dtype = input.dtype(),
-                                   .device = input.device()});
-}
-
-/// The same for a parameter or a state, which must also be contiguous.
-void validate_contiguous_gradient(std::string_view name, const Gradient& gradient,
-                                  const Tensor& input) {
-  validate_gradient(name, gradient, input);
-  if (!gradient.wanted()) return;
-  require_contiguous(gradient.tensor, {.op = kOp,
-                                       .name = name,
-                                       .shape = input.shape(),
-                                       .dtype = input.dtype(),
-                                       .device = input.device()});
-}
-
 }  // namespace
 
 void causal_conv1d_forward(const CausalConv1dForward& args, const ExecutionContext& ctx) {
@@ -87,10 +59,10 @@ void causal_conv1d_backward(const CausalConv1dBackward& args, const ExecutionCon
   validate_inputs(a);
   require_tensor(args.dy, like_x(a, "dy", a.x.shape()));
   require_optional_contiguous(args.dfinal_state, like_x(a, "dfinal_state", state_shape(a)));
-  validate_gradient("dx", args.dx, a.x);
-  validate_contiguous_gradient("dweight", args.dweight, a.weight);
-  validate_contiguous_gradient("dbias", args.dbias, a.bias);
-  validate_contiguous_gradient("dinitial_state", args.dinitial_state, a.initial_state);
+  require_gradient(args.dx, kOp, "dx", a.x);
+  require_contiguous_gradient(args.dweight, kOp, "dweight", a.weight);
+  require_contiguous_gradient(args.dbias, kOp, "dbias", a.bias);
+  require_contiguous_gradient(args.dinitial_state, kOp, "dinitial_state", a.initial_state);
   KRAIT_DISPATCH(a.x.device(), causal_conv1d_backward, args, ctx);
 }
 

@@ -17,10 +17,6 @@ Requirement like_A(const DiagonalScanForward& a, std::string_view name, const Sh
   return r;
 }
 
-void require_optional_contiguous(const Tensor& t, const Requirement& r) {
-  if (t.defined()) require_contiguous(t, r);
-}
-
 void validate_inputs(const DiagonalScanForward& a) {
   KRAIT_REQUIRE(a.x.defined() && a.x.rank() == 3 && a.x.size(2) % 2 == 0, "[", kOp,
                 "] x must have shape (b, l, 2 p), got ", a.x.shape(), ".");
@@ -47,21 +43,6 @@ void validate_inputs(const DiagonalScanForward& a) {
   require_tensor(a.h, like_x(a, "h", a.x.shape()));
 }
 
-/// `gradient`, if wanted, is shaped like `input`, which must be there.
-void validate_gradient(const DiagonalScanForward& a, std::string_view name,
-                       const Gradient& gradient, const Tensor& input) {
-  if (!gradient.wanted()) return;
-  KRAIT_REQUIRE(input.defined(), "[", kOp, "] ", name,
-                " is wanted, but the input that it belongs to is not given.");
-  Requirement r = like_x(a, name, input.shape());
-  r.dtype = input.dtype();
-  if (input.rank() == 3) {
-    require_tensor(gradient.tensor, r);
-  } else {
-    require_contiguous(gradient.tensor, r);
-  }
-}
-
 }  // namespace
 
 void diagonal_scan_forward(const DiagonalScanForward& args, const ExecutionContext& ctx) {
@@ -77,11 +58,13 @@ void diagonal_scan_backward(const DiagonalScanBackward& args, const ExecutionCon
   require_tensor(args.dh, like_x(a, "dh", a.x.shape()));
   require_optional_contiguous(args.dfinal_state,
                               like_A(a, "dfinal_state", {a.x.size(0), a.x.size(2)}));
-  validate_gradient(a, "dx", args.dx, a.x);
-  validate_gradient(a, "ddelta", args.ddelta, a.delta);
-  validate_gradient(a, "dA_real", args.dA_real, a.A_real);
-  validate_gradient(a, "dA_imag", args.dA_imag, a.A_imag);
-  validate_gradient(a, "dinitial_state", args.dinitial_state, a.initial_state);
+  require_gradient(args.dx, kOp, "dx", a.x);
+  const bool per_position = a.delta.rank() == 3;
+  (per_position ? require_gradient : require_contiguous_gradient)(args.ddelta, kOp, "ddelta",
+                                                                  a.delta);
+  require_contiguous_gradient(args.dA_real, kOp, "dA_real", a.A_real);
+  require_contiguous_gradient(args.dA_imag, kOp, "dA_imag", a.A_imag);
+  require_contiguous_gradient(args.dinitial_state, kOp, "dinitial_state", a.initial_state);
   KRAIT_DISPATCH(a.x.device(), diagonal_scan_backward, args, ctx);
 }
 

@@ -24,4 +24,26 @@ void require_contiguous(const Tensor& t, const Requirement& r) {
                 t.shape(), " strides ", t.strides(), ".");
 }
 
+void require_optional_contiguous(const Tensor& t, const Requirement& r) {
+  if (t.defined()) require_contiguous(t, r);
+}
+
+void require_like(const Tensor& t, std::string_view op, std::string_view name, const Tensor& like) {
+  require_contiguous(t, {op, name, like.shape(), like.dtype(), like.device()});
+}
+
+void require_gradient(const Gradient& gradient, std::string_view op, std::string_view name,
+                      const Tensor& input) {
+  if (!gradient.wanted()) return;
+  KRAIT_REQUIRE(input.defined(), "[", op, "] ", name,
+                " is wanted, but the input that it belongs to is not given.");
+  require_tensor(gradient.tensor, {op, name, input.shape(), input.dtype(), input.device()});
+}
+
+void require_contiguous_gradient(const Gradient& gradient, std::string_view op,
+                                 std::string_view name, const Tensor& input) {
+  require_gradient(gradient, op, name, input);
+  if (gradient.wanted()) require_like(gradient.tensor, op, name, input);
+}
+
 }  // namespace krait

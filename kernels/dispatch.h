@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/stream/context.h"
 #include "core/tensor/tensor.h"
+#include "kernels/gradient.h"
 
 /// Calls cuda::op or cpu::op with (args, ctx) by device. A context of another device is replaced by
 /// the device's own, so that host tensors can be worked on while a GPU is the current device.
@@ -42,5 +43,17 @@ void require_tensor(const Tensor& t, const Requirement& r);
 void require_optional(const Tensor& t, const Requirement& r);
 /// require_tensor, and row-major without gaps.
 void require_contiguous(const Tensor& t, const Requirement& r);
+/// The same, if `t` is defined.
+void require_optional_contiguous(const Tensor& t, const Requirement& r);
+/// require_contiguous, with the shape, dtype and device of `like`.
+void require_like(const Tensor& t, std::string_view op, std::string_view name, const Tensor& like);
+
+/// If the gradient is wanted: throws unless `input`, which it belongs to, is given, and the
+/// gradient's tensor has its shape, dtype and device and a dense last dimension.
+void require_gradient(const Gradient& gradient, std::string_view op, std::string_view name,
+                      const Tensor& input);
+/// The same, and row-major without gaps.
+void require_contiguous_gradient(const Gradient& gradient, std::string_view op,
+                                 std::string_view name, const Tensor& input);
 
 }  // namespace krait

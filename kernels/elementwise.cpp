@@ -3,14 +3,6 @@
 #include "kernels/dispatch.h"
 
 namespace krait {
-namespace {
-
-void require_like(const Tensor& t, std::string_view op, std::string_view name, const Tensor& like) {
-  require_contiguous(t, {op, name, like.shape(), like.dtype(), like.device()});
-}
-
-}  // namespace
-
 void unary_forward(const UnaryForward& args, const ExecutionContext& ctx) {
   require_like(args.x, "unary_forward", "x", args.x);
   require_like(args.y, "unary_forward", "y", args.x);

@@ -22,7 +22,7 @@ void require_activation(const Tensor& t, std::string_view op, std::string_view n
 void validate(const NormForward& n) {
   constexpr std::string_view op = "norm_forward";
   const Tensor& x = n.x;
-  require_contiguous(x, {op, "x", x.shape(), x.dtype(), x.device()});
+  require_like(x, op, "x", x);
   KRAIT_REQUIRE(x.rank() >= 1 && x.size(-1) >= 1, "[", op, "] x must have shape (..., d), d >= 1, ",
                 "got ", x.shape(), ".");
   const Shape row{x.size(-1)}, rows{x.shape().rows()};
@@ -42,7 +42,7 @@ void validate(const NormForward& n) {
 void validate(const NormBackward& n) {
   constexpr std::string_view op = "norm_backward";
   const Tensor& r = n.r;
-  require_contiguous(r, {op, "r", r.shape(), r.dtype(), r.device()});
+  require_like(r, op, "r", r);
   KRAIT_REQUIRE(r.rank() >= 1 && r.size(-1) >= 1, "[", op, "] r must have shape (..., d), d >= 1, ",
                 "got ", r.shape(), ".");
   const Shape row{r.size(-1)}, rows{r.shape().rows()};

@@ -1,5 +1,6 @@
 #include "kernels/s4d.h"
 
+#include "core/ceil_div.h"
 #include "kernels/dispatch.h"
 
 namespace krait {
@@ -33,8 +34,7 @@ class Contract {
   Shape modes() const { return {a_.u.size(2), a_.A_real.size(1)}; }
   Shape states() const { return with_parts({a_.u.size(0), a_.u.size(2), a_.A_real.size(1)}); }
   Shape chunk_states() const {
-    const std::int64_t chunk = s4d_chunk(a_.u.device());
-    const std::int64_t chunks = (a_.u.size(1) + chunk - 1) / chunk;
+    const std::int64_t chunks = ceil_div(a_.u.size(1), s4d_chunk(a_.u.device()));
     return with_parts({a_.u.size(0), chunks, a_.u.size(2), a_.A_real.size(1)});
   }
 
@@ -52,14 +52,6 @@ class Contract {
   void optional_parameter(std::string_view name, const Tensor& t, const Shape& shape) const {
     if (t.defined()) require_parameter(name, t, shape);
   }
-  /// A gradient, if wanted, needs its input.
-  void row_gradient(std::string_view name, const Gradient& g, const Tensor& input) const {
-    if (check_input(name, g, input)) require_rows(name, g.tensor);
-  }
-  void parameter_gradient(std::string_view name, const Gradient& g, const Tensor& input) const {
-    if (check_input(name, g, input)) require_parameter(name, g.tensor, input.shape());
-  }
-
   void require_inputs() const {
     require_rows("u", a_.u);
     require_parameter("dt", a_.dt, channels());
@@ -86,12 +78,6 @@ class Contract {
     if (a_.A_imag.defined()) shape.push_back(2);
     return shape;
   }
-  static bool check_input(std::string_view name, const Gradient& g, const Tensor& input) {
-    KRAIT_REQUIRE(!g.wanted() || input.defined(), "[", kOp, "] ", name,
-                  " is wanted, but the input that it belongs to is not given.");
-    return g.wanted();
-  }
-
   const S4dForward& a_;
 };
 
@@ -118,15 +104,15 @@ void s4d_backward(const S4dBackward& args, const ExecutionContext& ctx) {
   contract.require_inputs();
   contract.require_rows("dy", args.dy);
   contract.optional_parameter("dfinal_state", args.dfinal_state, contract.states());
-  contract.row_gradient("du", args.du, a.u);
-  contract.parameter_gradient("ddt", args.ddt, a.dt);
-  contract.parameter_gradient("dA_real", args.dA_real, a.A_real);
-  contract.parameter_gradient("dA_imag", args.dA_imag, a.A_imag);
-  contract.parameter_gradient("dC_real", args.dC_real, a.C_real);
-  contract.parameter_gradient("dC_imag", args.dC_imag, a.C_imag);
-  contract.parameter_gradient("dD", args.dD, a.D);
-  contract.row_gradient("dz", args.dz, a.z);
-  contract.parameter_gradient("dinitial_state", args.dinitial_state, a.initial_state);
+  require_gradient(args.du, kOp, "du", a.u);
+  require_contiguous_gradient(args.ddt, kOp, "ddt", a.dt);
+  require_contiguous_gradient(args.dA_real, kOp, "dA_real", a.A_real);
+  require_contiguous_gradient(args.dA_imag, kOp, "dA_imag", a.A_imag);
+  require_contiguous_gradient(args.dC_real, kOp, "dC_real", a.C_real);
+  require_contiguous_gradient(args.dC_imag, kOp, "dC_imag", a.C_imag);
+  require_contiguous_gradient(args.dD, kOp, "dD", a.D);
+  require_gradient(args.dz, kOp, "dz", a.z);
+  require_contiguous_gradient(args.dinitial_state, kOp, "dinitial_state", a.initial_state);
   KRAIT_DISPATCH(a.u.device(), s4d_backward, args, ctx);
 }
 

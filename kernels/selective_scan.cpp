@@ -1,5 +1,6 @@
 #include "kernels/selective_scan.h"
 
+#include "core/ceil_div.h"
 #include "kernels/dispatch.h"
 
 namespace krait {
@@ -21,10 +22,6 @@ Requirement like_A(const SelectiveScanForward& a, std::string_view name, const S
   Requirement r = like_u(a, name, shape);
   r.dtype = accumulate_dtype(r.dtype);
   return r;
-}
-
-void require_optional_contiguous(const Tensor& t, const Requirement& r) {
-  if (t.defined()) require_contiguous(t, r);
 }
 
 /// Sizes first, so that the shapes of the others follow from u, A and B.
@@ -58,25 +55,7 @@ void validate_inputs(const SelectiveScanForward& a) {
   require_optional_contiguous(a.sequence_ids, ids);
   const std::int64_t chunk = selective_scan_chunk(a.u.device());
   require_optional_contiguous(a.chunk_states,
-                              like_A(a, "chunk_states", {b, (l + chunk - 1) / chunk, d, n}));
-}
-
-/// `gradient`, if wanted, is shaped like `input`, which must be there.
-void validate_gradient(const SelectiveScanForward& a, std::string_view name,
-                       const Gradient& gradient, const Tensor& input) {
-  if (!gradient.wanted()) return;
-  KRAIT_REQUIRE(input.defined(), "[", kOp, "] ", name,
-                " is wanted, but the input that it belongs to is not given.");
-  Requirement r = like_u(a, name, input.shape());
-  r.dtype = input.dtype();
-  require_tensor(gradient.tensor, r);
-}
-
-/// The same for a parameter or a state, which must also be contiguous.
-void validate_contiguous_gradient(const SelectiveScanForward& a, std::string_view name,
-                                  const Gradient& gradient, const Tensor& input) {
-  validate_gradient(a, name, gradient, input);
-  if (gradient.wanted()) require_contiguous(gradient.tensor, like_A(a, name, input.shape()));
+                              like_A(a, "chunk_states", {b, ceil_div(l, chunk), d, n}));
 }
 
 }  // namespace
@@ -103,15 +82,15 @@ void selective_scan_backward(const SelectiveScanBackward& args, const ExecutionC
   require_tensor(args.dy, like_u(a, "dy", a.u.shape()));
   require_optional_contiguous(args.dfinal_state,
                               like_A(a, "dfinal_state", {a.u.size(0), a.u.size(2), a.A.size(1)}));
-  validate_gradient(a, "du", args.du, a.u);
-  validate_gradient(a, "ddelta", args.ddelta, a.delta);
-  validate_contiguous_gradient(a, "dA", args.dA, a.A);
-  validate_gradient(a, "dB", args.dB, a.B);
-  validate_gradient(a, "dC", args.dC, a.C);
-  validate_contiguous_gradient(a, "dD", args.dD, a.D);
-  validate_gradient(a, "dz", args.dz, a.z);
-  validate_contiguous_gradient(a, "ddelta_bias", args.ddelta_bias, a.delta_bias);
-  validate_contiguous_gradient(a, "dinitial_state", args.dinitial_state, a.initial_state);
+  require_gradient(args.du, kOp, "du", a.u);
+  require_gradient(args.ddelta, kOp, "ddelta", a.delta);
+  require_contiguous_gradient(args.dA, kOp, "dA", a.A);
+  require_gradient(args.dB, kOp, "dB", a.B);
+  require_gradient(args.dC, kOp, "dC", a.C);
+  require_contiguous_gradient(args.dD, kOp, "dD", a.D);
+  require_gradient(args.dz, kOp, "dz", a.z);
+  require_contiguous_gradient(args.ddelta_bias, kOp, "ddelta_bias", a.delta_bias);
+  require_contiguous_gradient(args.dinitial_state, kOp, "dinitial_state", a.initial_state);
   KRAIT_DISPATCH(a.u.device(), selective_scan_backward, args, ctx);
 }
 

@@ -5,8 +5,9 @@
 namespace krait {
 namespace {
 
-void require_like(const Tensor& t, std::string_view op, std::string_view name, const Tensor& like) {
-  require_contiguous(t, {op, name, like.shape(), like.dtype(), like.device()});
+/// Contiguous rows.
+void require_rows(const Tensor& t, std::string_view op, std::string_view name) {
+  require_like(t, op, name, t);
   KRAIT_REQUIRE(t.rank() >= 1 && t.size(-1) >= 1, "[", op, "] ", name,
                 " must have shape (..., n), n >= 1, got ", t.shape(), ".");
 }
@@ -14,14 +15,14 @@ void require_like(const Tensor& t, std::string_view op, std::string_view name, c
 }  // namespace
 
 void softmax_forward(const SoftmaxForward& args, const ExecutionContext& ctx) {
-  require_like(args.x, "softmax_forward", "x", args.x);
+  require_rows(args.x, "softmax_forward", "x");
   require_like(args.y, "softmax_forward", "y", args.x);
   KRAIT_DISPATCH(args.x.device(), softmax_forward, args, ctx);
 }
 
 void softmax_backward(const SoftmaxBackward& args, const ExecutionContext& ctx) {
   if (!args.dx.wanted()) return;
-  require_like(args.y, "softmax_backward", "y", args.y);
+  require_rows(args.y, "softmax_backward", "y");
   require_like(args.dy, "softmax_backward", "dy", args.y);
   require_like(args.dx.tensor, "softmax_backward", "dx", args.y);
   KRAIT_DISPATCH(args.y.device(), softmax_backward, args, ctx);

@@ -12,6 +12,7 @@
 #include <array>
 #include <type_traits>
 
+#include "core/ceil_div.h"
 #include "core/stream/scratch.h"
 #include "core/system/parallel.h"
 #include "kernels/cpu/vector/rows.h"
@@ -55,7 +56,7 @@ class ConvInput {
   const std::int64_t batch, length, channels, width;
   const bool silu;
 
-  std::int64_t blocks() const { return (length + kBlockRows - 1) / kBlockRows; }
+  std::int64_t blocks() const { return ceil_div(length, kBlockRows); }
   /// Whether positions p and t, p <= t, belong to one sequence.
   bool connected(std::int64_t b, std::int64_t p, std::int64_t t) const {
     return !ids_ || ids_[b * length + std::max<std::int64_t>(p, 0)] == ids_[b * length + t];

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <vector>
 
+#include "core/ceil_div.h"
 #include "core/stream/scratch.h"
 #include "core/system/parallel.h"
 
@@ -66,7 +67,7 @@ class Task {
     if (fixed != nullptr) set_decay();
   }
   static std::int64_t blocks_of(const DiagonalScanForward& a) {
-    return (a.x.size(2) / 2 + kBlock - 1) / kBlock;
+    return ceil_div(a.x.size(2) / 2, kBlock);
   }
 
   void forward() {

@@ -5,6 +5,7 @@
 #include "core/system/parallel.h"
 #include "kernels/cpu/vector/elementary.h"
 #include "kernels/cpu/vector/strided.h"
+#include "kernels/visit_unary.h"
 
 namespace krait::cpu {
 namespace {
@@ -22,86 +23,60 @@ T sigmoid(T x) {
   return 1 / (1 + exp(-x));
 }
 
-// The functions: value(x), and slope(x) = value'(x).
-struct Neg {
-  static auto value(auto x) { return -x; }
-  static auto slope(auto x) { return decltype(x)(-1); }
+/// The functions: value(x), and slope(x) = value'(x).
+struct Functions {
+  struct Neg {
+    static auto value(auto x) { return -x; }
+    static auto slope(auto x) { return decltype(x)(-1); }
+  };
+  struct Exp {
+    static auto value(auto x) { return exp(x); }
+    static auto slope(auto x) { return exp(x); }
+  };
+  struct Log {
+    static auto value(auto x) { return log(x); }
+    static auto slope(auto x) { return 1 / x; }
+  };
+  struct Sqrt {
+    static auto value(auto x) { return std::sqrt(x); }
+    static auto slope(auto x) { return decltype(x)(0.5) / std::sqrt(x); }
+  };
+  struct Square {
+    static auto value(auto x) { return x * x; }
+    static auto slope(auto x) { return x + x; }
+  };
+  struct Tanh {
+    static auto value(auto x) { return tanh(x); }
+    static auto slope(auto x) { return 4 * sigmoid_slope(x + x); }
+  };
+  struct Sigmoid {
+    static auto value(auto x) { return sigmoid(x); }
+    static auto slope(auto x) { return sigmoid_slope(x); }
+  };
+  struct Silu {
+    static auto value(auto x) { return x * sigmoid(x); }
+    static auto slope(auto x) { return sigmoid(x) + x * sigmoid_slope(x); }
+  };
+  struct Softplus {
+    static auto value(auto x) {
+      const auto y = (x > 0 ? x : 0 * x) + log1p(exp(-std::abs(x)));
+      return x > 20 ? x : y;
+    }
+    static auto slope(auto x) { return x > 20 ? decltype(x)(1) : sigmoid(x); }
+  };
+  struct Gelu {
+    static auto value(auto x) { return x * normal_cdf(x); }
+    static auto slope(auto x) {
+      using T = decltype(x);
+      const T density = T(0.3989422804014327) * exp(T(-0.5) * x * x);  // 1 / sqrt(2 pi)
+      return normal_cdf(x) + x * density;
+    }
+  };
+  struct Relu {
+    static auto value(auto x) { return x < 0 ? decltype(x)(0) : x; }
+    static auto slope(auto x) { return decltype(x)(x > 0 ? 1 : 0); }
+  };
 };
-struct Exp {
-  static auto value(auto x) { return exp(x); }
-  static auto slope(auto x) { return exp(x); }
-};
-struct Log {
-  static auto value(auto x) { return log(x); }
-  static auto slope(auto x) { return 1 / x; }
-};
-struct Sqrt {
-  static auto value(auto x) { return std::sqrt(x); }
-  static auto slope(auto x) { return decltype(x)(0.5) / std::sqrt(x); }
-};
-struct Square {
-  static auto value(auto x) { return x * x; }
-  static auto slope(auto x) { return x + x; }
-};
-struct Tanh {
-  static auto value(auto x) { return tanh(x); }
-  static auto slope(auto x) { return 4 * sigmoid_slope(x + x); }
-};
-struct Sigmoid {
-  static auto value(auto x) { return sigmoid(x); }
-  static auto slope(auto x) { return sigmoid_slope(x); }
-};
-struct Silu {
-  static auto value(auto x) { return x * sigmoid(x); }
-  static auto slope(auto x) { return sigmoid(x) + x * sigmoid_slope(x); }
-};
-struct Softplus {
-  static auto value(auto x) {
-    const auto y = (x > 0 ? x : 0 * x) + log1p(exp(-std::abs(x)));
-    return x > 20 ? x : y;
-  }
-  static auto slope(auto x) { return x > 20 ? decltype(x)(1) : sigmoid(x); }
-};
-struct Gelu {
-  static auto value(auto x) { return x * normal_cdf(x); }
-  static auto slope(auto x) {
-    using T = decltype(x);
-    const T density = T(0.3989422804014327) * exp(T(-0.5) * x * x);  // 1 / sqrt(2 pi)
-    return normal_cdf(x) + x * density;
-  }
-};
-struct Relu {
-  static auto value(auto x) { return x < 0 ? decltype(x)(0) : x; }
-  static auto slope(auto x) { return decltype(x)(x > 0 ? 1 : 0); }
-};
-
-template <class F>
-void visit_unary(UnaryOp op, F&& f) {
-  switch (op) {
-    case UnaryOp::Neg:
-      return f(Neg{});
-    case UnaryOp::Exp:
-      return f(Exp{});
-    case UnaryOp::Log:
-      return f(Log{});
-    case UnaryOp::Sqrt:
-      return f(Sqrt{});
-    case UnaryOp::Square:
-      return f(Square{});
-    case UnaryOp::Tanh:
-      return f(Tanh{});
-    case UnaryOp::Sigmoid:
-      return f(Sigmoid{});
-    case UnaryOp::Silu:
-      return f(Silu{});
-    case UnaryOp::Softplus:
-      return f(Softplus{});
-    case UnaryOp::Gelu:
-      return f(Gelu{});
-    case UnaryOp::Relu:
-      return f(Relu{});
-  }
-}
 
 template <class F>
 void visit_binary(BinaryOp op, F&& f) {
@@ -164,7 +139,7 @@ void unary_forward(const UnaryForward& args, const ExecutionContext&) {
     using T = decltype(zero);
     const T* x = args.x.data<T>();
     T* y = args.y.data<T>();
-    visit_unary(args.op, [&]<class Op>(Op) {
+    visit_unary<Functions>(args.op, [&]<class Op>(Op) {
       parallel_for(args.x.numel(), kGrain, [&](auto begin, auto end) {
 #pragma GCC ivdep
         for (std::int64_t i = begin; i < end; ++i) y[i] = Op::value(x[i]);
@@ -178,7 +153,7 @@ void unary_backward(const UnaryBackward& args, const ExecutionContext&) {
     using T = decltype(zero);
     const T *x = args.x.data<T>(), *dy = args.dy.data<T>();
     T* dx = args.dx.tensor.data<T>();
-    visit_unary(args.op, [&]<class Op>(Op) {
+    visit_unary<Functions>(args.op, [&]<class Op>(Op) {
       parallel_for(args.x.numel(), kGrain, [&](auto begin, auto end) {
         if (args.dx.accumulates()) {
 #pragma GCC ivdep

@@ -5,6 +5,7 @@
 #include <Eigen/Core>
 #include <algorithm>
 
+#include "core/ceil_div.h"
 #include "core/stream/scratch.h"
 #include "core/system/parallel.h"
 
@@ -17,10 +18,6 @@ template <class T>
 using ConstMap = Eigen::Map<const Matrix<T>, Eigen::Unaligned, Eigen::OuterStride<>>;
 template <class T>
 using Map = Eigen::Map<Matrix<T>, Eigen::Unaligned, Eigen::OuterStride<>>;
-
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
 
 struct Plan {
   static constexpr std::int64_t kTile = 256;         // packing costs about 2 / kTile of the product

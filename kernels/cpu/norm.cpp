@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/ceil_div.h"
 #include "core/stream/scratch.h"
 #include "core/system/parallel.h"
 #include "kernels/cpu/vector/sums.h"
@@ -156,7 +157,7 @@ void norm_backward(const NormBackward& args, const ExecutionContext& ctx) {
     const std::int64_t d = backward.d, rows = args.r.shape().rows();
     // Partial sums of at least 32 rows: their memory stays far below that of dy.
     const std::int64_t grain = std::max<std::int64_t>(32, rows_per_task(d));
-    const std::int64_t chunks = (rows + grain - 1) / grain;
+    const std::int64_t chunks = ceil_div(rows, grain);
     const Scratch<T> dweights(args.dweight.wanted() ? chunks * d : 0, ctx);
     const Scratch<T> dbiases(args.dbias.wanted() ? chunks * d : 0, ctx);
     parallel_for(rows, grain, [&](auto begin, auto end) {

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "core/ceil_div.h"
 #include "core/stream/scratch.h"
 #include "core/system/parallel.h"
 #include "kernels/cpu/vector/strided.h"
@@ -73,8 +74,8 @@ class Reduction {
               : std::max<std::int64_t>(1, kTaskWork / std::min(count, kColumns));
     const std::int64_t block =
         along ? std::max<std::int64_t>(1, kTaskWork / std::max<std::int64_t>(1, depth)) : kColumns;
-    const std::int64_t chunks = depth == 0 ? 0 : (depth + chunk - 1) / chunk;
-    const std::int64_t blocks = (count + block - 1) / block;
+    const std::int64_t chunks = depth == 0 ? 0 : ceil_div(depth, chunk);
+    const std::int64_t blocks = ceil_div(count, block);
     const Scratch<double> partials(chunks * count, ctx);
     parallel_for(chunks * blocks, 1, [&](auto task, auto) {
       const std::int64_t c = task / blocks, b = task % blocks;
@@ -171,7 +172,7 @@ void l2_norm(const L2Norm& args, const ExecutionContext& ctx) {
     using T = decltype(zero);
     const T* x = args.x.data<T>();
     const std::int64_t n = args.x.numel();
-    const Scratch<double> partials((n + kTaskWork - 1) / kTaskWork, ctx);
+    const Scratch<double> partials(ceil_div(n, kTaskWork), ctx);
     parallel_for(n, kTaskWork, [&](auto begin, auto end) {
       partials[begin / kTaskWork] = lane_sum(end - begin, [p = x + begin](std::int64_t i) {
         return static_cast<double>(p[i]) * static_cast<double>(p[i]);

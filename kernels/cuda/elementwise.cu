@@ -8,7 +8,7 @@
 // and one kernel to compile instead of eleven. Arithmetic is f32, rounded once to the tensor's
 // type.
 #include "kernels/cuda/device/strided.cuh"
-#include "kernels/elementwise.h"
+#include "kernels/visit_unary.h"
 
 namespace krait::cuda {
 namespace {
@@ -24,85 +24,59 @@ __device__ float sigmoid_slope(float x) {
   return __fdividef(e, (1.0f + e) * (1.0f + e));
 }
 
-// The functions: value(x), and slope(x) = value'(x).
-struct Neg {
-  __device__ static float value(float x) { return -x; }
-  __device__ static float slope(float) { return -1.0f; }
+/// The functions: value(x), and slope(x) = value'(x).
+struct Functions {
+  struct Neg {
+    __device__ static float value(float x) { return -x; }
+    __device__ static float slope(float) { return -1.0f; }
+  };
+  struct Exp {
+    __device__ static float value(float x) { return expf(x); }
+    __device__ static float slope(float x) { return expf(x); }
+  };
+  struct Log {
+    __device__ static float value(float x) { return logf(x); }
+    __device__ static float slope(float x) { return 1.0f / x; }
+  };
+  struct Sqrt {
+    __device__ static float value(float x) { return sqrtf(x); }
+    __device__ static float slope(float x) { return 0.5f / sqrtf(x); }
+  };
+  struct Square {
+    __device__ static float value(float x) { return x * x; }
+    __device__ static float slope(float x) { return x + x; }
+  };
+  struct Tanh {
+    __device__ static float value(float x) { return tanhf(x); }
+    __device__ static float slope(float x) { return 4.0f * sigmoid_slope(x + x); }
+  };
+  struct Sigmoid {
+    __device__ static float value(float x) { return sigmoid(x); }
+    __device__ static float slope(float x) { return sigmoid_slope(x); }
+  };
+  struct Silu {
+    __device__ static float value(float x) { return x * sigmoid(x); }
+    __device__ static float slope(float x) { return sigmoid(x) + x * sigmoid_slope(x); }
+  };
+  struct Softplus {
+    __device__ static float value(float x) {
+      const float y = (x > 0 ? x : 0 * x) + log1pf(expf(-fabsf(x)));
+      return x > 20 ? x : y;
+    }
+    __device__ static float slope(float x) { return x > 20 ? 1.0f : sigmoid(x); }
+  };
+  struct Gelu {
+    __device__ static float value(float x) { return x * normcdff(x); }
+    __device__ static float slope(float x) {
+      const float density = 0.3989422804014327f * expf(-0.5f * x * x);  // 1 / sqrt(2 pi)
+      return normcdff(x) + x * density;
+    }
+  };
+  struct Relu {
+    __device__ static float value(float x) { return x < 0 ? 0.0f : x; }
+    __device__ static float slope(float x) { return x > 0 ? 1.0f : 0.0f; }
+  };
 };
-struct Exp {
-  __device__ static float value(float x) { return expf(x); }
-  __device__ static float slope(float x) { return expf(x); }
-};
-struct Log {
-  __device__ static float value(float x) { return logf(x); }
-  __device__ static float slope(float x) { return 1.0f / x; }
-};
-struct Sqrt {
-  __device__ static float value(float x) { return sqrtf(x); }
-  __device__ static float slope(float x) { return 0.5f / sqrtf(x); }
-};
-struct Square {
-  __device__ static float value(float x) { return x * x; }
-  __device__ static float slope(float x) { return x + x; }
-};
-struct Tanh {
-  __device__ static float value(float x) { return tanhf(x); }
-  __device__ static float slope(float x) { return 4.0f * sigmoid_slope(x + x); }
-};
-struct Sigmoid {
-  __device__ static float value(float x) { return sigmoid(x); }
-  __device__ static float slope(float x) { return sigmoid_slope(x); }
-};
-struct Silu {
-  __device__ static float value(float x) { return x * sigmoid(x); }
-  __device__ static float slope(float x) { return sigmoid(x) + x * sigmoid_slope(x); }
-};
-struct Softplus {
-  __device__ static float value(float x) {
-    const float y = (x > 0 ? x : 0 * x) + log1pf(expf(-fabsf(x)));
-    return x > 20 ? x : y;
-  }
-  __device__ static float slope(float x) { return x > 20 ? 1.0f : sigmoid(x); }
-};
-struct Gelu {
-  __device__ static float value(float x) { return x * normcdff(x); }
-  __device__ static float slope(float x) {
-    const float density = 0.3989422804014327f * expf(-0.5f * x * x);  // 1 / sqrt(2 pi)
-    return normcdff(x) + x * density;
-  }
-};
-struct Relu {
-  __device__ static float value(float x) { return x < 0 ? 0.0f : x; }
-  __device__ static float slope(float x) { return x > 0 ? 1.0f : 0.0f; }
-};
-
-template <class F>
-__device__ void visit_unary(UnaryOp op, F&& f) {
-  switch (op) {
-    case UnaryOp::Neg:
-      return f(Neg{});
-    case UnaryOp::Exp:
-      return f(Exp{});
-    case UnaryOp::Log:
-      return f(Log{});
-    case UnaryOp::Sqrt:
-      return f(Sqrt{});
-    case UnaryOp::Square:
-      return f(Square{});
-    case UnaryOp::Tanh:
-      return f(Tanh{});
-    case UnaryOp::Sigmoid:
-      return f(Sigmoid{});
-    case UnaryOp::Silu:
-      return f(Silu{});
-    case UnaryOp::Softplus:
-      return f(Softplus{});
-    case UnaryOp::Gelu:
-      return f(Gelu{});
-    case UnaryOp::Relu:
-      return f(Relu{});
-  }
-}
 
 __device__ inline float apply(BinaryOp op, float a, float b) {
   switch (op) {
@@ -130,7 +104,7 @@ struct UnaryForwardBody {
   }
   __device__ void store(const std::int64_t (&at)[1], const Loaded& in) const {
     Vector<T, kWidth> out;
-    visit_unary(op, [&]<class Op>(Op) {
+    visit_unary<Functions>(op, [&]<class Op>(Op) {
 #pragma unroll
       for (int i = 0; i < kWidth; ++i) out.v[i] = from_float<T>(Op::value(to_float(in.v[i])));
     });
@@ -157,7 +131,7 @@ struct UnaryBackwardBody {
   }
   __device__ void store(const std::int64_t (&at)[1], const Loaded& in) const {
     Vector<T, kWidth> out;
-    visit_unary(op, [&]<class Op>(Op) {
+    visit_unary<Functions>(op, [&]<class Op>(Op) {
 #pragma unroll
       for (int i = 0; i < kWidth; ++i) {
         const float value = to_float(in.dy.v[i]) * Op::slope(to_float(in.x.v[i]));

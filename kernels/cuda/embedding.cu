@@ -20,13 +20,13 @@
 
 #include "core/stream/scratch.h"
 #include "kernels/cuda/device/pack.cuh"
+#include "kernels/cuda/device/warp.cuh"
 #include "kernels/embedding.h"
 
 namespace krait::cuda {
 namespace {
 
 constexpr int kPackWidth = 4;
-constexpr int kWarp = 32;
 constexpr int kForwardThreads = 256;
 
 template <class T, class Y, int kWidth>

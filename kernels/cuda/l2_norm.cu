@@ -17,7 +17,7 @@ namespace {
 
 struct NormTraits {
   static constexpr int kThreads = 256;
-  static constexpr std::int64_t kMostBlocks = 1056;  // 8 on each of 132 multiprocessors: one wave
+  static constexpr std::int64_t kMostBlocks = 8 * kSumMultiprocessors;  // one wave
 };
 
 /// partials[block] = the sum of squares of the block's vectors; the last elements, fewer than a

@@ -14,6 +14,7 @@
 
 #include "kernels/copy.h"
 #include "kernels/cuda/device/launch.cuh"
+#include "kernels/cuda/device/warp.cuh"
 #include "kernels/gemm.h"
 #include "kernels/linear_cross_entropy.h"
 
@@ -32,7 +33,7 @@ struct Traits {
 /// Threads for a row of v logits: as many as have work in one step.
 int threads_for(int v) {
   const auto busy = static_cast<int>(ceil_div(v, Traits::kVector * Traits::kUnroll));
-  return std::clamp(static_cast<int>(ceil_div(busy, 32)) * 32, 32, Traits::kMaxThreads);
+  return std::clamp(static_cast<int>(ceil_div(busy, kWarp)) * kWarp, kWarp, Traits::kMaxThreads);
 }
 
 /// Calls f(integral_constant n, i) for this thread's vectors of a row of `vectors`: those at i,
@@ -114,22 +115,22 @@ __device__ RowSums merge(const RowSums& a, const RowSums& b) {
 __device__ RowSums merge_warp(RowSums r) {
 #pragma unroll
   for (int lanes = 16; lanes > 0; lanes /= 2) {
-    const RowSums other{__shfl_xor_sync(~0u, r.max, lanes), __shfl_xor_sync(~0u, r.sum, lanes),
-                        __shfl_xor_sync(~0u, r.total, lanes),
-                        __shfl_xor_sync(~0u, r.beaten, lanes)};
+    const RowSums other{
+        __shfl_xor_sync(kAllLanes, r.max, lanes), __shfl_xor_sync(kAllLanes, r.sum, lanes),
+        __shfl_xor_sync(kAllLanes, r.total, lanes), __shfl_xor_sync(kAllLanes, r.beaten, lanes)};
     r = merge(r, other);
   }
   return r;
 }
 /// The sums of all threads, valid in warp 0. Called once a kernel.
 __device__ RowSums merge_block(RowSums r) {
-  __shared__ RowSums warps[Traits::kMaxThreads / 32];
-  const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+  __shared__ RowSums warps[Traits::kMaxThreads / kWarp];
+  const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp;
   r = merge_warp(r);
   if (lane == 0) warps[warp] = r;
   __syncthreads();
   if (warp == 0) {
-    r = lane < static_cast<int>(blockDim.x / 32) ? warps[lane] : RowSums{-FLT_MAX, 0, 0, 0};
+    r = lane < static_cast<int>(blockDim.x / kWarp) ? warps[lane] : RowSums{-FLT_MAX, 0, 0, 0};
     r = merge_warp(r);
   }
   return r;

@@ -31,7 +31,7 @@ struct ReduceTraits {
   static constexpr std::int64_t kChunkVectors = 2048;  // fewest of a chunk: 8 a thread
   static constexpr std::int64_t kBlocks = 2048;        // that chunks are cut for
   // across
-  static constexpr std::int64_t kAcrossBlocks = 1024;  // 132 multiprocessors, 8 blocks each
+  static constexpr std::int64_t kAcrossBlocks = 1024;  // about 8 per multiprocessor
   static constexpr std::int64_t kRowsOfThread = 16;    // fewest in a chunk
 };
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "core/ceil_div.h"
 #include "core/stream/scratch.h"
 #include "core/system/parallel.h"
 #include "kernels/cpu/vector/rows.h"
@@ -67,7 +68,7 @@ struct S4dProblem {
 
   S4dProblem(const S4dForward& a, const ExecutionContext& ctx);
   std::int64_t rows() const { return modes * kParts; }
-  std::int64_t chunks() const { return (length + kS4dChunk - 1) / kS4dChunk; }
+  std::int64_t chunks() const { return ceil_div(length, kS4dChunk); }
   std::int64_t tiles() const { return (channels + kTileChannels<T> - 1) / kTileChannels<T>; }
   S4dTile<T> tile(std::int64_t index) const {
     const std::int64_t first = index * kTileChannels<T>;
@@ -140,7 +141,7 @@ std::int64_t tiles_together(const Problem& p) {
 /// Calls f(b, first tile, tiles) for the slices of all batch entries, on all threads.
 template <class Problem, class F>
 void for_each_slice(const Problem& p, F&& f) {
-  const std::int64_t together = tiles_together(p), slices = (p.tiles() + together - 1) / together;
+  const std::int64_t together = tiles_together(p), slices = ceil_div(p.tiles(), together);
   parallel_for(p.batch * slices, 1, [&](std::int64_t i, std::int64_t) {
     const std::int64_t first = i % slices * together;
     f(i / slices, first, std::min(together, p.tiles() - first));

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "core/ceil_div.h"
 #include "core/stream/scratch.h"
 #include "kernels/cpu/vector/rows.h"
 #include "kernels/cpu/vector/tile_row.h"
@@ -46,7 +47,7 @@ struct ScanProblem {
 
   explicit ScanProblem(const SelectiveScanForward& a);
   std::int64_t tiles() const { return groups * tiles_per_group; }
-  std::int64_t chunks() const { return (length + kScanChunk - 1) / kScanChunk; }
+  std::int64_t chunks() const { return ceil_div(length, kScanChunk); }
   ScanTile tile(std::int64_t index) const {
     const std::int64_t per_group = channels / groups, group = index / tiles_per_group;
     const std::int64_t first = index % tiles_per_group * kTileChannels<T>;
@@ -164,10 +165,10 @@ inline TimeCut cut_time(std::int64_t units, std::int64_t length) {
   constexpr std::int64_t kEnoughUnits = 8, kMinimumSegment = 512, kSegments = 16;
   const std::int64_t segments = std::min(kSegments, length / kMinimumSegment);
   if (units >= kEnoughUnits || segments < 4) return {.count = 1, .length = length};
-  const std::int64_t even = (length + segments - 1) / segments;
-  const std::int64_t chunks = (even + kScanChunk - 1) / kScanChunk;
+  const std::int64_t even = ceil_div(length, segments);
+  const std::int64_t chunks = ceil_div(even, kScanChunk);
   const std::int64_t positions = chunks * kScanChunk;
-  return {.count = (length + positions - 1) / positions, .length = positions};
+  return {.count = ceil_div(length, positions), .length = positions};
 }
 
 /// Pieces of work per thread task, so that a task is worth its start (about 10 us).

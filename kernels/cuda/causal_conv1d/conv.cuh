@@ -276,16 +276,12 @@ void visit_conv_form(const CausalConv1dForward& a, std::initializer_list<Tensor>
 /// `resident_blocks` of the kernel on a multiprocessor.
 template <class Form>
 ConvPlan conv_plan_of(const CausalConv1dForward& a, int resident_blocks) {
-  int device = 0, multiprocessors = 1;
-  KRAIT_CUDA_CHECK(cudaGetDevice(&device));
-  KRAIT_CUDA_CHECK(
-      cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
   return conv_plan({.batch = a.x.size(0),
                     .length = a.x.size(1),
                     .channels = a.x.size(2),
                     .vector = Form::kVector,
                     .taps = Form::kTaps},
-                   multiprocessors, resident_blocks);
+                   multiprocessors(), resident_blocks);
 }
 
 }  // namespace krait::cuda

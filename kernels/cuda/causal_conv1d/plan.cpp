@@ -2,12 +2,10 @@
 
 #include <algorithm>
 
+#include "core/ceil_div.h"
+
 namespace krait::cuda {
 namespace {
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
 
 ConvPlan plan_of_run(const ConvExtent& e, std::int64_t run) {
   ConvPlan plan{.run = run, .runs = ceil_div(e.length, run)};

@@ -3,15 +3,14 @@
 #include <cstdint>
 
 #include "kernels/cuda/device/launch.cuh"
+#include "kernels/cuda/device/warp.cuh"
 
 namespace krait::cuda {
-
-constexpr int kWarp = 32;
 
 /// The value of the lane whose number differs in the bits of `mask`.
 template <class T>
 __device__ inline T from_lane_xor(const T& value, int mask) {
-  return __shfl_xor_sync(0xffffffffu, value, mask);
+  return __shfl_xor_sync(kAllLanes, value, mask);
 }
 
 /// What the group's threads combine to, for all of them. A group is `lanes` neighbouring threads: a

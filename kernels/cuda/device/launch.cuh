@@ -1,11 +1,13 @@
 // What every CUDA kernel file shares: element types, launch sizes and streams.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <string_view>
 
 #include <cuda_bf16.h>
 #include <cuda_runtime.h>
 
+#include "core/ceil_div.h"
 #include "core/cuda/check.h"
 #include "core/stream/context.h"
 #include "core/tensor/tensor.h"
@@ -61,16 +63,24 @@ __device__ inline T from_float(float x) {
   }
 }
 
-constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
+/// Of the current device.
+inline int multiprocessors() {
+  int device = 0, count = 1;
+  KRAIT_CUDA_CHECK(cudaGetDevice(&device));
+  KRAIT_CUDA_CHECK(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, device));
+  return count;
 }
 
-/// Blocks for a grid-stride loop over `count` items of `threads` threads each: enough to fill any
+/// Multiprocessors of an H100 and an H200, by which sums over blocks are cut. The device is not
+/// asked, so that the order of a sum, and with it the bits, are the same on every GPU; others only
+/// lose some occupancy.
+inline constexpr int kSumMultiprocessors = 132;
+
+/// Blocks for a grid-stride loop over `count` items of `threads` threads each: enough to fill the
 /// GPU, few enough that each does some work.
 inline unsigned grid_blocks(std::int64_t count, int threads) {
-  constexpr std::int64_t kMost = 132 * 16;  // 16 blocks on each of an H100's multiprocessors
-  const std::int64_t wanted = ceil_div(count, threads);
-  return static_cast<unsigned>(wanted < 1 ? 1 : wanted < kMost ? wanted : kMost);
+  const std::int64_t most = std::int64_t{16} * multiprocessors();
+  return static_cast<unsigned>(std::clamp<std::int64_t>(ceil_div(count, threads), 1, most));
 }
 
 }  // namespace krait::cuda

@@ -9,7 +9,6 @@
 // three per state, which a last kernel adds up in the order of batch entries and segments.
 #include <algorithm>
 
-#include "core/device_properties.h"
 #include "core/stream/scratch.h"
 #include "kernels/cuda/diagonal_scan/scan.cuh"
 
@@ -248,8 +247,7 @@ template <class T, bool kSelected>
 void launch(const DiagonalScanBackward& args, const ExecutionContext& ctx) {
   const DiagonalScanForward& in = args.forward;
   const std::int64_t batch = in.x.size(0), length = in.x.size(1), states = in.x.size(2) / 2;
-  const int processors = device_properties(ctx.device).multiprocessors;
-  const DiagonalScanPlan plan = diagonal_scan_plan(batch, length, states, processors);
+  const DiagonalScanPlan plan = diagonal_scan_plan(batch, length, states, multiprocessors());
   const Scratch<DiagonalPair> pairs(plan.segments > 1 ? batch * plan.segments * states : 0, ctx);
   const Scratch<float> sums(batch * plan.segments * kSums * states, ctx);
   const auto rows = [](const Gradient& g) {

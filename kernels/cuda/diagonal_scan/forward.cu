@@ -4,7 +4,6 @@
 // memory.
 #include <algorithm>
 
-#include "core/device_properties.h"
 #include "core/stream/scratch.h"
 #include "kernels/cuda/diagonal_scan/scan.cuh"
 
@@ -153,8 +152,7 @@ __global__ void __launch_bounds__(Traits::kThreads)
 template <class T, bool kSelected>
 void launch(const DiagonalScanForward& args, const ExecutionContext& ctx) {
   const std::int64_t batch = args.x.size(0), length = args.x.size(1), states = args.x.size(2) / 2;
-  const int processors = device_properties(ctx.device).multiprocessors;
-  const DiagonalScanPlan plan = diagonal_scan_plan(batch, length, states, processors);
+  const DiagonalScanPlan plan = diagonal_scan_plan(batch, length, states, multiprocessors());
   const Scratch<DiagonalPair> pairs(plan.segments > 1 ? batch * plan.segments * states : 0, ctx);
   const ForwardTask<T> task{.in = diagonal_scan_task<T>(args, plan),
                             .final_state = device_data<float>(args.final_state),

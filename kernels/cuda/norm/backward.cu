@@ -32,7 +32,6 @@ struct Traits {
 };
 constexpr int kFewPacks = 2, kManyPacks = 4;
 static_assert(Traits<kManyPacks>::kColumns == kMostColumns);
-constexpr int kMultiprocessors = 132;  // of an H100 or H200; others only lose some occupancy
 constexpr int kRowsOfPlainBlock = 32;  // at least: keeps the parts far smaller than dy
 
 struct BackwardArgs {
@@ -229,7 +228,7 @@ class Backward {
   void run_packed(const R* r, const Y* dy) {
     const RowLayout layout = row_layout(args_.d, kPacks, Traits<kPacks>::kMostWarps);
     const int most =
-        kMultiprocessors * (Traits<kPacks>::kResidentWarps / (layout.warps * layout.rows));
+        kSumMultiprocessors * (Traits<kPacks>::kResidentWarps / (layout.warps * layout.rows));
     const int blocks =
         static_cast<int>(std::min<std::int64_t>(ceil_div(args_.rows, layout.rows), most));
     reserve(blocks * layout.rows);
@@ -240,7 +239,7 @@ class Backward {
 
   template <class R, class Y>
   void run_plain(const R* r, const Y* dy) {
-    constexpr std::int64_t kMost = 2 * kMultiprocessors;
+    constexpr std::int64_t kMost = 2 * kSumMultiprocessors;
     const int blocks = static_cast<int>(std::min(ceil_div(args_.rows, kRowsOfPlainBlock), kMost));
     reserve(blocks);
     norm_backward_plain_kernel<R, Y>

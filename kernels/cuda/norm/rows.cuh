@@ -5,12 +5,12 @@
 #include <limits>
 
 #include "kernels/cuda/device/pack.cuh"
+#include "kernels/cuda/device/warp.cuh"
 #include "kernels/gradient.h"
 
 namespace krait::cuda::norm {
 
-inline constexpr int kWidth = 4;  // elements of one access: 16 bytes of f32, 8 of bf16
-inline constexpr int kWarp = 32;
+inline constexpr int kWidth = 4;           // elements of one access: 16 bytes of f32, 8 of bf16
 inline constexpr int kMostColumns = 8192;  // of a row that is held in registers
 inline constexpr int kMostWarps = 16;      // of a block
 inline constexpr int kPlainThreads = 256;  // of a block of the kernels for any row
@@ -76,7 +76,7 @@ __device__ inline void row_sums(float (&values)[kCount], float (&shared)[kMostWa
   for (int i = 0; i < kCount; ++i) {
 #pragma unroll
     for (int mask = kWarp / 2; mask > 0; mask /= 2) {
-      values[i] += __shfl_xor_sync(0xffffffffu, values[i], mask);
+      values[i] += __shfl_xor_sync(kAllLanes, values[i], mask);
     }
   }
   const unsigned warps = blockDim.x / kWarp, first = threadIdx.y * warps;

@@ -2,16 +2,10 @@
 
 #include <algorithm>
 
+#include "core/ceil_div.h"
 #include "kernels/s4d.h"
 
 namespace krait::cuda {
-namespace {
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
-
-}  // namespace
 
 std::int64_t s4d_chunk() {
   return kS4dTile;

@@ -18,13 +18,12 @@
 #include "core/stream/scratch.h"
 #include "kernels/cuda/device/launch.cuh"
 #include "kernels/cuda/device/vector.cuh"
+#include "kernels/cuda/device/warp.cuh"
 #include "kernels/cuda/s4d/modes.cuh"
 #include "kernels/cuda/s4d/plan.h"
 #include "kernels/s4d/modes.h"
 
 namespace krait::cuda::s4d {
-
-inline constexpr unsigned kAllLanes = 0xffffffffu;
 
 template <class T_, bool kIsComplex, int kLanes_>
 struct WalkTraits {
@@ -292,15 +291,11 @@ struct Factors {
 /// Everything but `vectors` and `resets`.
 template <class T>
 WalkArguments walk_arguments(const S4dForward& a, const Factors<T>& factors) {
-  int device = 0, multiprocessors = 1;
-  KRAIT_CUDA_CHECK(cudaGetDevice(&device));
-  KRAIT_CUDA_CHECK(
-      cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
   const S4dPlan plan = s4d_plan({.batch = a.u.size(0),
                                  .length = a.u.size(1),
                                  .channels = a.u.size(2),
                                  .modes = a.A_real.size(1)},
-                                multiprocessors);
+                                multiprocessors());
   return {.length = a.u.size(1),
           .channels = a.u.size(2),
           .tiles = plan.tiles,

@@ -2,16 +2,10 @@
 
 #include <algorithm>
 
+#include "core/ceil_div.h"
 #include "kernels/selective_scan.h"
 
 namespace krait::cuda {
-namespace {
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
-  return (a + b - 1) / b;
-}
-
-}  // namespace
 
 std::int64_t selective_scan_chunk() {
   return kScanTile;

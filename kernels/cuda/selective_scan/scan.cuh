@@ -17,14 +17,14 @@
 #include <type_traits>
 
 #include "kernels/cuda/device/launch.cuh"
+#include "kernels/cuda/device/warp.cuh"
 #include "kernels/cuda/selective_scan/plan.h"
 
 namespace krait::cuda {
 
 inline constexpr float kLog2E = 1.4426950408889634f;
 inline constexpr float kLn2 = 0.6931471805599453f;
-inline constexpr float kSoftplusLimit = 20.f;  // of the published models
-inline constexpr unsigned kAllLanes = 0xffffffffu;
+inline constexpr float kSoftplusLimit = 20.f;                // of the published models
 inline constexpr std::size_t kMostSharedBytes = 227 * 1024;  // of a block, compute capability 9.0
 
 template <class T_, int kStates_, int kLanes_, int kTile_ = kScanTile>
@@ -54,14 +54,10 @@ struct ScanTraits {
 
 /// What a kernel with this much shared memory finds on the present device.
 struct ScanDevice {
-  int multiprocessors = 1, resident_blocks = 1;
+  int multiprocessors = cuda::multiprocessors(), resident_blocks = 1;
   ScanDevice(const void* kernel, std::size_t shared_bytes) {
-    int device = 0;
-    KRAIT_CUDA_CHECK(cudaGetDevice(&device));
     KRAIT_CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                           static_cast<int>(shared_bytes)));
-    KRAIT_CUDA_CHECK(
-        cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device));
     KRAIT_CUDA_CHECK(cudaOccupancyMaxActiveBlocksPerMultiprocessor(&resident_blocks, kernel,
                                                                    kScanThreads, shared_bytes));
   }
