@@ -46,7 +46,7 @@ asan: dependencies  ## every test under the address and undefined-behaviour sani
 	cmake --build --preset asan --parallel $(JOBS)
 	ctest --preset asan --parallel $(JOBS)
 
-tsan: dependencies  ## loader and thread pool under the thread sanitizer
+tsan: dependencies  ## thread pool, loader, text encoder and checkpoint writer under the thread sanitizer
 	cmake --preset tsan
 	cmake --build --preset tsan --parallel $(JOBS)
 	ctest --preset tsan --parallel $(JOBS)
