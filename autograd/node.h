@@ -8,7 +8,7 @@
 
 #include "autograd/variable.h"
 #include "core/stream/context.h"
-#include "kernels/gradient.h"
+#include "kernels/contract/gradient.h"
 
 namespace krait {
 

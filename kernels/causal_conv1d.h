@@ -1,7 +1,7 @@
 // Causal depthwise convolution along the length, optionally followed by SiLU.
 #pragma once
 #include "core/stream/context.h"
-#include "kernels/gradient.h"
+#include "kernels/contract/gradient.h"
 
 namespace krait {
 

@@ -4,7 +4,7 @@
 
 #include "core/names.h"
 #include "core/stream/context.h"
-#include "kernels/gradient.h"
+#include "kernels/contract/gradient.h"
 
 namespace krait {
 

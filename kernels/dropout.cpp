@@ -1,6 +1,6 @@
 #include "kernels/dropout.h"
 
-#include "kernels/dispatch.h"
+#include "kernels/contract/dispatch.h"
 
 namespace krait {
 

@@ -2,7 +2,7 @@
 #pragma once
 #include "core/random.h"
 #include "core/stream/context.h"
-#include "kernels/gradient.h"
+#include "kernels/contract/gradient.h"
 
 namespace krait {
 

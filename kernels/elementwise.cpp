@@ -1,6 +1,6 @@
 #include "kernels/elementwise.h"
 
-#include "kernels/dispatch.h"
+#include "kernels/contract/dispatch.h"
 
 namespace krait {
 void unary_forward(const UnaryForward& args, const ExecutionContext& ctx) {

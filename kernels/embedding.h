@@ -1,7 +1,7 @@
 // Rows of a table by index.
 #pragma once
 #include "core/stream/context.h"
-#include "kernels/gradient.h"
+#include "kernels/contract/gradient.h"
 
 namespace krait {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/dispatch.h"
+#include "kernels/contract/dispatch.h"
 
 namespace krait {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "core/stream/context.h"
 #include "core/target.h"
-#include "kernels/gradient.h"
+#include "kernels/contract/gradient.h"
 
 namespace krait {
 

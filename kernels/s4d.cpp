@@ -1,7 +1,7 @@
 #include "kernels/s4d.h"
 
 #include "core/ceil_div.h"
-#include "kernels/dispatch.h"
+#include "kernels/contract/dispatch.h"
 
 namespace krait {
 namespace {

@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include "core/stream/context.h"
-#include "kernels/gradient.h"
+#include "kernels/contract/gradient.h"
 
 namespace krait {
 

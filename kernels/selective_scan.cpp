@@ -1,7 +1,7 @@
 #include "kernels/selective_scan.h"
 
 #include "core/ceil_div.h"
-#include "kernels/dispatch.h"
+#include "kernels/contract/dispatch.h"
 
 namespace krait {
 namespace {

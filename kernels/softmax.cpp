@@ -1,6 +1,6 @@
 #include "kernels/softmax.h"
 
-#include "kernels/dispatch.h"
+#include "kernels/contract/dispatch.h"
 
 namespace krait {
 namespace {

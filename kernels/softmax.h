@@ -1,7 +1,7 @@
 // Softmax and log-softmax over the last dimension.
 #pragma once
 #include "core/stream/context.h"
-#include "kernels/gradient.h"
+#include "kernels/contract/gradient.h"
 
 namespace krait {
 

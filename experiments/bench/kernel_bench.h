@@ -16,7 +16,7 @@
 #include "experiments/bench/inputs.h"
 #include "experiments/bench/reference.h"
 #include "experiments/bench/timer.h"
-#include "kernels/gradient.h"
+#include "kernels/contract/gradient.h"
 
 namespace krait {
 

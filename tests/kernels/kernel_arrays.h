@@ -13,7 +13,7 @@
 
 #include "core/memory/memory.h"
 #include "core/random.h"
-#include "kernels/gradient.h"
+#include "kernels/contract/gradient.h"
 #include "tests/support/device.h"
 #include "tests/support/tensors.h"
 

@@ -4,9 +4,9 @@
 #include <cstdint>
 #include <limits>
 
+#include "kernels/contract/gradient.h"
 #include "kernels/cuda/device/pack.cuh"
 #include "kernels/cuda/device/warp.cuh"
-#include "kernels/gradient.h"
 
 namespace krait::cuda::norm {
 

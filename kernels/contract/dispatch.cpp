@@ -1,4 +1,4 @@
-#include "kernels/dispatch.h"
+#include "kernels/contract/dispatch.h"
 
 namespace krait {
 

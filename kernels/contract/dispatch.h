@@ -5,7 +5,7 @@
 #include "core/error.h"
 #include "core/stream/context.h"
 #include "core/tensor/tensor.h"
-#include "kernels/gradient.h"
+#include "kernels/contract/gradient.h"
 
 /// Calls cuda::op or cpu::op with (args, ctx) by device. A context of another device is replaced by
 /// the device's own, so that host tensors can be worked on while a GPU is the current device.
