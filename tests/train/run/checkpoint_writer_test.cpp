@@ -8,6 +8,8 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include "core/memory/allocator.h"
+#include "core/system/file.h"
 #include "tests/support/random_tensor.h"
 #include "tests/support/temporary_directory.h"
 
