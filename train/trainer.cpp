@@ -14,7 +14,7 @@
 #include "data/loader/loader.h"
 #include "train/parallel/communicator.h"
 #include "train/record/json_lines.h"
-#include "train/run/checkpoint.h"
+#include "train/run/checkpoint_writer.h"
 #include "train/run/run_directory.h"
 #include "train/run/same_run.h"
 #include "train/run/stop.h"
@@ -64,6 +64,7 @@ class Trainer {
   Evaluated evaluate();
   void record(const StepFigures& step, const Evaluated& evaluated);
   void save();
+  void finish_saving();
   CheckpointTensors tensors();
   void say(const std::string& line);
 
@@ -72,6 +73,7 @@ class Trainer {
   ExecutionContext context_;
   std::unique_ptr<Task> task_;  // before the directory: a run whose data are missing leaves nothing
   RunDirectory directory_;
+  CheckpointWriter writer_;
   std::unique_ptr<Communicator> communicator_ = make_single_communicator();
   TrainingStep step_;
   LearningRate learning_rate_;
@@ -89,6 +91,7 @@ Trainer::Trainer(const Config& config, const TrainOptions& options)
       context_(precision_context(resolve_device(config), config.train.precision)),
       task_(make_task(config)),
       directory_(config.run.directory),
+      writer_(directory_.checkpoints()),
       step_(task_->objective(), step_options(config), *communicator_, context_.device),
       learning_rate_{config.schedule, config.optimizer.lr, config.train.steps},
       loader_(task_->training_data(), loader_options(config)) {}
@@ -230,6 +233,7 @@ Evaluated Trainer::finish_steps_until(std::size_t left) {
 void Trainer::report_non_finite(const StepFigures& step) {
   const std::uint64_t last_sample = samples_.front() - 1;
   while (step_.under_way() > 0) step_.finish_oldest();
+  finish_saving();
   loader_.skip_to(position_.samples);
   const std::string parameter = step_.first_non_finite_gradient(step.number, next_batches());
   throw Error(
@@ -295,17 +299,28 @@ void Trainer::record(const StepFigures& r, const Evaluated& evaluated) {
   metrics_->write(line);
 }
 
+/// Begins a checkpoint; a thread writes it while training goes on.
 void Trainer::save() {
+  finish_saving();
   metrics_->sync();
   CheckpointState state{.position = position_,
                         .config_yaml = dump_yaml(config_),
                         .data_identity = task_->data_identity()};
   task_->describe(state);
-  const auto path = save_checkpoint(directory_.checkpoints(), state, tensors());
-  prune_checkpoints(directory_.checkpoints(), config_.checkpoint.keep_last,
-                    config_.checkpoint.keep_best ? position_.best_step : 0);
-  result_.checkpoint = path.string();
-  directory_.log("saved " + path.string());
+  const auto prune = [root = directory_.checkpoints(), keep_last = config_.checkpoint.keep_last,
+                      keep_step = config_.checkpoint.keep_best ? position_.best_step
+                                                               : 0](const std::filesystem::path&) {
+    prune_checkpoints(root, keep_last, keep_step);
+  };
+  writer_.start(std::move(state), take_snapshot(tensors()), prune);
+}
+
+/// Waits for the checkpoint that is being written, if there is one.
+void Trainer::finish_saving() {
+  const auto newest = writer_.finish();
+  if (!newest || newest->string() == result_.checkpoint) return;
+  result_.checkpoint = newest->string();
+  directory_.log("saved " + result_.checkpoint);
 }
 
 TrainResult Trainer::run() {
@@ -325,6 +340,7 @@ TrainResult Trainer::run() {
     if (stop) finish_steps_until(0);
     if (stop || saving || (evaluated.best && config_.checkpoint.keep_best)) save();
   }
+  finish_saving();
   progress_->finish();
   result_.step = position_.step;
   result_.finished = position_.step == config_.train.steps;

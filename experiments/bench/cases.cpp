@@ -8,6 +8,7 @@
 #include "kernels/adamw.h"
 #include "kernels/causal_conv1d.h"
 #include "kernels/copy.h"
+#include "kernels/diagonal_scan.h"
 #include "kernels/embedding.h"
 #include "kernels/gemm.h"
 #include "kernels/linear_cross_entropy.h"
@@ -155,6 +156,60 @@ void bench_s4d(KernelBench& bench, const S4dShape& s) {
   one.bytes = bytes_of({&f.u, &f.z, &f.chunk_states, &g.dy, &g.du.tensor, &g.dz.tensor});
   bench.add(one, [&](std::size_t turn) {
     s4d_backward(backward[turn % backward.size()], bench.context());
+  });
+}
+
+struct DiagonalShape {
+  std::int64_t b, p, l;
+  bool selected = false;
+  std::string text() const {
+    return fmt::format("b{} p{}c l{}{}", b, p, l, selected ? " sel" : "");
+  }
+};
+
+DiagonalScanForward diagonal_forward_case(KernelBench& bench, const DiagonalShape& s) {
+  const DType t = bench.dtype(), sum = bench.sum_dtype();
+  return {.x = bench.random({s.b, s.l, 2 * s.p}, t),
+          .delta = s.selected ? bench.random({s.b, s.l, s.p}, t, 1e-3, 0.1)
+                              : bench.random({s.p}, sum, 1e-3, 0.1),
+          .A_real = bench.random({s.p}, sum, -1, -0.1),
+          .A_imag = bench.random({s.p}, sum, 0, s.selected ? 3 : 50),
+          .phase = s.selected ? DiagonalPhase::Fixed : DiagonalPhase::Scaled,
+          .h = bench.empty({s.b, s.l, 2 * s.p}, t)};
+}
+
+DiagonalScanBackward diagonal_backward_case(KernelBench& bench, const DiagonalScanForward& f) {
+  diagonal_scan_forward(f, bench.context());  // h
+  return {.forward = f,
+          .dh = bench.random(f.h.shape(), f.h.dtype()),
+          .dx = bench.gradient(f.x),
+          .ddelta = bench.gradient(f.delta),
+          .dA_real = bench.gradient(f.A_real),
+          .dA_imag = bench.gradient(f.A_imag)};
+}
+
+void bench_diagonal_scan(KernelBench& bench, const DiagonalShape& s) {
+  const std::string forward_name = "diagonal_scan_forward",
+                    backward_name = "diagonal_scan_backward";
+  if (!bench.wants(forward_name) && !bench.wants(backward_name)) return;
+  const auto forward = bench.sets([&] { return diagonal_forward_case(bench, s); });
+  const DiagonalScanForward& f = forward.front();
+  KernelCase one{.kernel = forward_name,
+                 .shape = s.text(),
+                 .bytes = bytes_of({&f.x, &f.delta, &f.h}),
+                 .work = static_cast<double>(s.b * s.p * s.l),
+                 .unit = WorkUnit::StateUpdates};
+  bench.add(one, [&](std::size_t turn) {
+    diagonal_scan_forward(forward[turn % forward.size()], bench.context());
+  });
+  if (!bench.wants(backward_name)) return;
+  std::vector<DiagonalScanBackward> backward;
+  for (const auto& set : forward) backward.push_back(diagonal_backward_case(bench, set));
+  const DiagonalScanBackward& g = backward.front();
+  one.kernel = backward_name;
+  one.bytes = bytes_of({&f.x, &f.h, &g.dh, &g.dx.tensor, &f.delta, &g.ddelta.tensor});
+  bench.add(one, [&](std::size_t turn) {
+    diagonal_scan_backward(backward[turn % backward.size()], bench.context());
   });
 }
 
@@ -431,6 +486,8 @@ void add_cpu_cases(KernelBench& bench) {
                             S4dShape{8, 512, 32, 512, true}, S4dShape{1, 64, 16, 16384, false}}) {
     bench_s4d(bench, s);
   }
+  bench_diagonal_scan(bench, {.b = 8, .p = 256, .l = 1024});
+  bench_diagonal_scan(bench, {.b = 8, .p = 256, .l = 1024, .selected = true});
   bench_conv(bench, 8, 512, 512);
   bench_conv(bench, 8, 1536, 2048);
   bench_gemm(bench, {.m = 4096, .n = 1024, .k = 256});
@@ -457,6 +514,11 @@ void add_cuda_cases(KernelBench& bench) {
        {S4dShape{8, 1536, 16, 2048, false}, S4dShape{8, 1536, 32, 2048, true},
         S4dShape{1, 1536, 16, 131072, false}, S4dShape{1, 1536, 32, 131072, true}}) {
     bench_s4d(bench, s);
+    bench.trim();
+  }
+  for (const DiagonalShape& s : {DiagonalShape{64, 256, 1024}, DiagonalShape{64, 256, 1024, true},
+                                 DiagonalShape{8, 512, 16384}, DiagonalShape{1, 256, 1 << 20}}) {
+    bench_diagonal_scan(bench, s);
     bench.trim();
   }
   bench_conv(bench, 8, 1536, 2048);
