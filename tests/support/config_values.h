@@ -13,6 +13,7 @@ inline FieldValue other_value(const Field& field, const Config& config, double d
     case FieldType::Boolean:
       return !std::get<bool>(field.get(config));
     case FieldType::Text:
+      if (field.name == "model.layers") return std::string("mamba1 x2");
       return std::string("\"q\" \\ 'é' \n\t: # \x01\x04\x7f\xc2\x85 ") + "end ";
     case FieldType::Choice:
       return std::string(field.choices.back());

@@ -190,14 +190,18 @@ class ConfigReader {
     return {entry.value.line, static_cast<int>(begin + problem->offset) + 1};
   }
 
+  /// Where the section of a field begins; the start of the file when it is not there.
+  SourcePlace place_of_section(const Field& field) const {
+    const auto section = sections_.find(std::string(field.section()));
+    return section == sections_.end() ? SourcePlace{1, 1} : section->second;
+  }
+
   void report_missing() {
     for (const Field& field : config_fields()) {
       if (!field.required || places_.count(field.name) != 0 || bad_.count(field.name) != 0)
         continue;
       bad_.insert(field.name);
-      const auto section = sections_.find(std::string(field.section()));
-      report(section == sections_.end() ? SourcePlace{1, 1} : section->second,
-             fmt::format("{} is missing ({})", field.name, field.help));
+      report(place_of_section(field), fmt::format("{} is missing ({})", field.name, field.help));
     }
   }
 
@@ -216,7 +220,8 @@ class ConfigReader {
     const std::string problem = rule.problem(config_);
     if (problem.empty()) return;
     const std::string message = std::string(rule.fields.front()) + " " + problem;
-    if (blamed == nullptr) return report({1, 1}, message);
+    if (blamed == nullptr)
+      return report(place_of_section(*find_field(rule.fields.front())), message);
     if (!blamed->override_text.empty()) return report_override(blamed->override_text, message);
     report(blamed->place, message);
   }

@@ -49,7 +49,7 @@ std::string check_dt(const Config& c) {
 
 std::string check_layers(const Config& c) {
   if (c.model.layers.empty()) {
-    return c.model.n_layer > 0 ? "" : "is required, unless model.layers names the layers";
+    return c.model.n_layer > 0 ? "" : "must be at least 1, or model.layers must name the layers";
   }
   TextProblem ignored;
   const auto kinds = parse_layers(c.model.layers, ignored);

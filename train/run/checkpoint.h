@@ -54,7 +54,8 @@ struct CheckpointTensors {
 };
 
 /// Writes `root`/step_NNNNNNNN and gives its path. An existing one is replaced. Throws Io (nothing
-/// half-written stays; older checkpoints are untouched), also when the disk has too little room.
+/// half-written stays; older checkpoints are untouched), also when the disk has too little room,
+/// and MissingInput when the way to `root` is gone.
 std::filesystem::path save_checkpoint(const std::filesystem::path& root,
                                       const CheckpointState& state,
                                       const CheckpointTensors& tensors);

@@ -231,7 +231,7 @@ TEST(Config, AllMistakesAreReportedAtOnceInTheOrderOfTheFile) {
             "c.yaml:1:1: data.sequence_length is missing (tokens of one training sequence)\n"
             "c.yaml:1:21: unknown key run.seeds; did you mean run.seed?\n"
             "c.yaml:2:18: model.d_model must be an integer, got 'wide'\n"
-            "c.yaml:2:33: model.n_layer must be 1 to 4096, got '0'\n"
+            "c.yaml:2:33: model.n_layer must be at least 1, or model.layers must name the layers\n"
             "c.yaml:3:49: train.accumulation must divide train.batch_size (7), got 2\n"
             "c.yaml:4:20: duplicate key optimizer.lr; first given on line 4\n"
             "override 'run.thread=3': unknown key; did you mean run.threads?\n"
@@ -241,10 +241,16 @@ TEST(Config, AllMistakesAreReportedAtOnceInTheOrderOfTheFile) {
 
 TEST(Config, MissingFieldsPointAtTheirSection) {
   EXPECT_EQ(mistakes(with("  n_layer: 2\n", "")),
-            "c.yaml:3:1: model.n_layer is missing (Mamba "
-            "blocks)");
+            "c.yaml:3:1: model.n_layer must be at least 1, or model.layers must name the layers");
   EXPECT_CONTAINS(mistakes(""), "c.yaml:1:1: run.directory is missing");
   EXPECT_EQ(lines(mistakes("# nothing\n")), 8u);
+}
+
+TEST(Config, MistakesInLayersAreShownWhereTheyStand) {
+  EXPECT_EQ(mistakes(with("  n_layer: 2\n", "  layers: mamba1 x3, mumba\n")),
+            "c.yaml:5:22: model.layers 'mumba' is not a kind of layer; use mamba1, s4d");
+  const Config hybrid = parse(with("  n_layer: 2\n", "  layers: (mamba1 x3, s4d) x2\n"));
+  EXPECT_EQ(hybrid.model.layer_count(), 8);
 }
 
 TEST(Config, RulesBetweenFieldsBlameTheFieldOrTheOverride) {
@@ -256,6 +262,9 @@ TEST(Config, RulesBetweenFieldsBlameTheFieldOrTheOverride) {
       {"schedule: {kind: wsd, warmup_steps: 60, decay_steps: 41}",
        "must be at most train.steps - schedule.warmup_steps (40), got 41"},
       {"model.dt_min: 0.5", "model.dt_max must be at least model.dt_min (0.5)"},
+      {"model.layers: mamba1 x3", "model.n_layer must be left out, or be 3, the number of layers"},
+      {"s4d.d_state: 7", "s4d.d_state must be even for a complex A (s4d.initial is lin), got 7"},
+      {"s4d.dt_min: 0.5", "s4d.dt_max must be at least s4d.dt_min (0.5)"},
       {"evaluation.every: 10", "evaluation.every needs a token set in data.valid"},
   };
   for (const auto& [line, message] : wrong) {
@@ -369,6 +378,8 @@ TEST(ConfigSchema, EveryFieldSurvivesDumpAndReloadAlone) {
     config.train.steps += 100;
     config.optimizer.lr += config.schedule.min_lr;
     config.model.mamba1.dt_max += config.model.mamba1.dt_min;
+    config.model.s4d.dt_max += config.model.s4d.dt_min;
+    config.model.s4d.d_state += config.model.s4d.d_state % 2;
     config.data.valid += config.evaluation.every > 0 ? "v" : "";
     const Config reloaded = parse(dump_yaml(config));
     for (const Field& other : config_fields()) {

@@ -125,11 +125,11 @@ TEST_F(CheckpointWriterTest, AFailureComesOutAtTheNextCallAndOnce) {
   writer.finish();
   break_root();
   writer.start(state(2), take_snapshot(tensors(2)));
-  expect_error(ErrorKind::Io, {root().string()}, [&] { writer.finish(); });
+  expect_error(ErrorKind::MissingInput, {root().string()}, [&] { writer.finish(); });
   EXPECT_EQ(writer.finish(), root() / "step_00000001");
   writer.start(state(3), take_snapshot(tensors(3)));
   // start() too throws the failure of the save before, and begins nothing.
-  expect_error(ErrorKind::Io, {root().string()},
+  expect_error(ErrorKind::MissingInput, {root().string()},
                [&] { writer.start(state(4), take_snapshot(tensors(4))); });
   mend_root();
   EXPECT_EQ(writer.finish(), root() / "step_00000001");
