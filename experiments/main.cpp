@@ -130,6 +130,9 @@ int run(int argc, char** argv) {
     app.exit(success);
   } catch (const CLI::ParseError& error) {
     return report(ErrorKind::Usage, usage_message(app, error));
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::Contract) throw;
+    return report(error.kind(), with_flags(error.what(), *innermost(&app)));
   }
   flush_output();
   return 0;

@@ -86,7 +86,7 @@ std::string difference(const Json& there, const Json& here) {
 
 void require_replaceable(const fs::path& folder) {
   KRAIT_CHECK(Usage, !path_exists(folder) || is_shard_folder(folder), "'", folder.string(),
-              "' is there and is no set of shards: it is not replaced; choose another --out.");
+              "' exists and is not a set of shards, so it is not replaced; choose another output.");
 }
 
 void rename_or_throw(const fs::path& from, const fs::path& to) {
@@ -112,7 +112,7 @@ UnfinishedBuild::UnfinishedBuild(const fs::path& output, const Json& identity,
   for (const SetPart part : kSetParts) require_replaceable(output_ / name_of(part));
   const fs::path state = folder_ / "state.json", lock = folder_ / "lock";
   KRAIT_CHECK(Usage, !path_exists(folder_) || path_exists(lock), "'", folder_.string(),
-              "' is there and is not of an interrupted build; move it away.");
+              "' exists but is not left from an interrupted build; move it away.");
   for (const SetPart part : kSetParts) {
     std::error_code error;
     fs::create_directories(folder(part), error);
@@ -121,7 +121,7 @@ UnfinishedBuild::UnfinishedBuild(const fs::path& output, const Json& identity,
   lock_ = FileDescriptor(::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!lock_) throw_io_error("open", lock, errno);
   KRAIT_CHECK(Io, ::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0, "another process is building in '",
-              output_.string(), "'; wait for it, or choose another --out.");
+              output_.string(), "'; wait for it, or choose another output.");
   if (path_exists(state)) load(read_file(state, kMaxStateBytes));
   remove_leftovers();
 }

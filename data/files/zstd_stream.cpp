@@ -54,8 +54,9 @@ class ZstdStream final : public ByteStream {
   void check(std::size_t result) const {
     if (ZSTD_isError(result) == 0) return;
     const ZSTD_ErrorCode code = ZSTD_getErrorCode(result);
-    KRAIT_CHECK(BadData, code != ZSTD_error_frameParameter_windowTooLarge, where_,
-                ": needs more than 128 MiB to decompress; compress it again without --long.");
+    KRAIT_CHECK(
+        BadData, code != ZSTD_error_frameParameter_windowTooLarge, where_,
+        ": needs more than 128 MiB to decompress; compress it again without zstd's long mode.");
     KRAIT_CHECK(Io, code != ZSTD_error_memory_allocation, where_,
                 ": there is no memory to decompress it.");
     throw Error(ErrorKind::BadData,

@@ -38,7 +38,7 @@ bool OnlyDocument::take(const TextPiece& piece, const TextSource& source,
     KRAIT_CHECK(BadData, held_.size() <= options.reader.max_line_bytes, source.path.string(),
                 ": is the only document, and more than ", options.reader.max_line_bytes,
                 " bytes of it would be held in memory to split it; decompress the file, or allow "
-                "more with --max-line-mib.");
+                "more (`max_line_bytes`).");
   }
   return piece.kind == TextPiece::Kind::LastPart;
 }

@@ -121,7 +121,7 @@ void TextReader::throw_too_long(std::string_view what) const {
   throw Error(ErrorKind::BadData,
               str(source.path.string(), source.is_jsonl ? str(":", at_.line + 1) : "", ": ", what,
                   " ", options_.max_line_bytes,
-                  " bytes; check that it is text, or allow more with --max-line-mib."));
+                  " bytes; check that it is text, or allow more (`max_line_bytes`)."));
 }
 
 std::optional<TextPiece> TextReader::next_lines() {

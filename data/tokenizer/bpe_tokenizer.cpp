@@ -117,9 +117,9 @@ std::string BpeTokenizer::decode(std::span<const std::int32_t> ids) const {
 
 std::int32_t BpeTokenizer::end_of_document() const {
   KRAIT_CHECK(Usage, ends_.end_of_document.has_value(),
-              "this tokenizer does not say which token ends a document; name it with "
-              "--end-of-document, or as eos_token in a tokenizer_config.json beside the "
-              "tokenizer.json.");
+              "this tokenizer does not say which token ends a document; name it as eos_token in "
+              "a tokenizer_config.json beside the tokenizer.json, or as `end_of_document` where a "
+              "token set is built.");
   return *ends_.end_of_document;
 }
 

@@ -67,17 +67,17 @@ struct StepMarks {
 /// Steps of training on one batch of random tokens.
 class Bench {
  public:
-  Bench(const StepBenchmark& o, const MambaConfig& model, Device device)
-      : device_(device),
+  Bench(const StepBenchmark& o, const MambaConfig& model)
+      : device_(o.device),
         objective_(model, {.recompute = o.recompute}),
         communicator_(make_single_communicator()) {
     objective_.module().initialise(1);
     step_.emplace(objective_,
                   StepOptions{.optimizer = {.lr = kLearningRate},
                               .on_moment = [this](StepMoment moment) { mark(moment); }},
-                  *communicator_, device);
-    batch_ = {.inputs = random_ids(o, 1).to(device),
-              .targets = random_ids(o, 2).to(device),
+                  *communicator_, device_);
+    batch_ = {.inputs = random_ids(o, 1).to(device_),
+              .targets = random_ids(o, 2).to(device_),
               .n_targets = o.batch * o.length};
   }
 
@@ -148,14 +148,13 @@ StepTimes measure(Bench& bench, double seconds) {
 
 nlohmann::ordered_json run_step_benchmark(const StepBenchmark& o) {
   if (o.threads > 0) set_thread_count(o.threads);
-  const Device device = resolve_device(o.device, o.precision, "--dtype");
-  const ContextScope scope(precision_context(device, o.precision));
-  Bench bench(o, model_config(o.model, o.model.vocab_size, o.precision), device);
+  const ContextScope scope(precision_context(o.device, o.precision));
+  Bench bench(o, model_config(o.model, o.model.vocab_size, o.precision));
   bench.step();
-  const std::uint64_t calls = allocator(device).statistics().driver_calls;
+  const std::uint64_t calls = allocator(o.device).statistics().driver_calls;
   for (int i = 1; i < o.warmup; ++i) bench.step();
   const StepTimes times = measure(bench, o.seconds);
-  const AllocatorStatistics memory = allocator(device).statistics();
+  const AllocatorStatistics memory = allocator(o.device).statistics();
   const double ms = median(times.total);
   return {{"d_model", o.model.d_model},
           {"n_layer", o.model.n_layer},
@@ -164,7 +163,7 @@ nlohmann::ordered_json run_step_benchmark(const StepBenchmark& o) {
           {"batch", o.batch},
           {"length", o.length},
           {"dtype", name_of(o.precision)},
-          {"device", describe_device(device)},
+          {"device", describe_device(o.device)},
           {"recompute", o.recompute},
           {"threads", thread_count()},
           {"steps", times.total.size()},

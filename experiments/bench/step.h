@@ -14,7 +14,7 @@ struct StepBenchmark {
   std::int64_t batch = 4;
   std::int64_t length = 512;
   bool recompute = false;
-  DeviceChoice device = DeviceChoice::Auto;
+  Device device;
   Precision precision = Precision::F32;  // sets the model's dtypes
   int threads = 0;                       // 0: all
   int warmup = 1;                        // steps not counted

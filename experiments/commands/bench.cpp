@@ -119,11 +119,14 @@ void add_loader(CLI::App& bench) {
 
 struct StepCommand {
   StepBenchmark options;
+  DeviceChoice device = DeviceChoice::Auto;
   std::string json;
 };
 
 void run_step(const StepCommand& command) {
-  const nlohmann::ordered_json report = run_step_benchmark(command.options);
+  StepBenchmark options = command.options;
+  options.device = resolve_device(command.device, options.precision);
+  const nlohmann::ordered_json report = run_step_benchmark(options);
   print_fields(report);
   write_json(command.json, report);
 }
@@ -154,7 +157,7 @@ void add_step(CLI::App& bench) {
   step->add_flag("--recompute", o.recompute, "Recompute the blocks in backward");
   add_choice_option(*step, "--dtype", "Arithmetic; bf16 and tf32 need CUDA, f64 the CPU",
                     o.precision);
-  add_device_option(*step, o.device);
+  add_device_option(*step, command->device);
   step->footer(
       "The published 130M model on a GPU: --d-model 768 --n-layer 24 --batch 32 --length 2048 "
       "--dtype bf16");

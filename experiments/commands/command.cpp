@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "core/error.h"
 #include "core/system/file.h"
 #include "core/system/parallel.h"
 #include "train/config/nearest_name.h"
@@ -22,6 +23,14 @@ Registry& registry() {
   return commands;
 }
 
+/// The flag of an option of the library: --max-length of max_length.
+std::string flag_of(std::string_view option) {
+  if (option == "max_line_bytes") return "--max-line-mib";
+  std::string flag = "--";
+  for (const char c : option) flag += c == '_' ? '-' : c;
+  return flag;
+}
+
 }  // namespace
 
 CommandRegistration::CommandRegistration(int position, AddCommand add) {
@@ -35,6 +44,20 @@ std::vector<AddCommand> registered_commands() {
   std::vector<AddCommand> result;
   for (const auto& [position, add] : commands) result.push_back(add);
   return result;
+}
+
+std::string with_flags(std::string_view message, const CLI::App& command) {
+  std::string result;
+  for (;;) {
+    const std::size_t begin = message.find('`');
+    const std::size_t end = begin < message.size() ? message.find('`', begin + 1) : begin;
+    result += message.substr(0, begin);
+    if (end >= message.size()) return result += message.substr(std::min(begin, message.size()));
+    const std::string_view name = message.substr(begin + 1, end - begin - 1);
+    const std::string flag = flag_of(name);
+    result += command.get_option_no_throw(flag) == nullptr ? str('`', name, '`') : flag;
+    message.remove_prefix(end + 1);
+  }
 }
 
 void add_choice_option(CLI::App& command, const ChoiceOption& option) {
@@ -103,12 +126,26 @@ void add_weights_option(CLI::App& command, CheckpointWeights& weights) {
                     weights);
 }
 
+void add_max_line_option(CLI::App& command, std::uint64_t& bytes) {
+  constexpr int kMost = 1 << 20;
+  command
+      .add_option_function<std::uint64_t>(
+          "--max-line-mib", [&bytes](std::uint64_t mib) { bytes = mib << 20; },
+          "Refuse lines, and stretches of text without a place to cut, that are longer")
+      ->type_name("MIB")
+      ->check(CLI::Range(1, kMost), "")
+      ->default_str(std::to_string(bytes >> 20));
+}
+
 void use_threads(int threads) {
   if (threads > 0) set_thread_count(threads);
 }
 
 Device resolve_device(DeviceChoice choice, const std::optional<Precision>& precision) {
-  return precision ? resolve_device(choice, *precision, "--dtype") : resolve_device(choice);
+  const Device device = resolve_device(choice);
+  const std::string obstacle = precision ? obstacle_to_precision(device, *precision) : "";
+  KRAIT_CHECK(Usage, obstacle.empty(), "--dtype ", obstacle, "; use --dtype f32.");
+  return device;
 }
 
 void write_json(const std::string& path, const nlohmann::ordered_json& object) {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
@@ -35,6 +36,10 @@ class CommandRegistration {
 
 /// All registered subcommands, in the order of their positions.
 std::vector<AddCommand> registered_commands();
+
+/// A message of the library for a user of `command`. The library names its options in back quotes;
+/// where the command has the flag, `max_length` becomes --max-length.
+std::string with_flags(std::string_view message, const CLI::App& command);
 
 /// An option whose value is one of a few words.
 struct ChoiceOption {
@@ -65,6 +70,8 @@ void add_json_option(CLI::App& command, std::string& path);
 void add_seed_option(CLI::App& command, std::uint64_t& seed, const std::string& of_what);
 void add_weights_option(CLI::App& command, CheckpointWeights& weights);
 void add_threads_option(CLI::App& command, int& threads);
+/// TextReaderOptions::max_line_bytes, in MiB.
+void add_max_line_option(CLI::App& command, std::uint64_t& bytes);
 /// Sets the number of threads; 0 leaves it as it is.
 void use_threads(int threads);
 

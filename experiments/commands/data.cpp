@@ -25,7 +25,6 @@ using nlohmann::ordered_json;
 
 struct BuildCommand {
   BuildOptions options;
-  std::uint64_t max_line_mib = 128;
   int threads = 0;
   std::vector<std::string> inputs;
   std::string output, json;
@@ -85,7 +84,6 @@ void run_build(BuildCommand& command) {
   options.inputs.assign(command.inputs.begin(), command.inputs.end());
   options.output = command.output;
   options.tool = tool_name();
-  options.max_line_bytes = command.max_line_mib << 20;
   use_threads(command.threads);
   std::optional<Progress> progress;
   options.progress = [&progress](const BuildProgress& p) {
@@ -170,12 +168,7 @@ void add_build(CLI::App& data) {
           "goes on behind; default: one file a set")
       ->type_name("N")
       ->check(CLI::PositiveNumber, "");
-  build
-      ->add_option("--max-line-mib", command->max_line_mib,
-                   "Refuse lines, and stretches of text without a place to cut, that are longer")
-      ->type_name("MIB")
-      ->check(CLI::Range(1, 1 << 20), "")
-      ->capture_default_str();
+  add_max_line_option(*build, options.max_line_bytes);
   build
       ->add_option("--tokenizer", command->tokenizer,
                    "byte, or a tokenizer.json or a directory that holds one")

@@ -41,7 +41,6 @@ struct TrainCommand {
   TrainTokenizerOptions options;
   std::vector<std::string> inputs, special_tokens;
   std::string output, json;
-  std::uint64_t max_line_mib = 128;
   int threads = 0;
 };
 
@@ -137,7 +136,6 @@ void run_decode(const ConvertCommand& command) {
 void run_train(TrainCommand& command) {
   use_threads(command.threads);
   TrainTokenizerOptions& options = command.options;
-  options.max_line_bytes = command.max_line_mib << 20;
   options.inputs.assign(command.inputs.begin(), command.inputs.end());
   if (!command.special_tokens.empty()) options.special_tokens = command.special_tokens;
   std::optional<Progress> reading, merging;
@@ -216,12 +214,7 @@ void add_train(CLI::App& data) {
   train->add_option("--text-field", options.text_field, "Field of a JSONL object with the text")
       ->type_name("NAME")
       ->capture_default_str();
-  train
-      ->add_option("--max-line-mib", command->max_line_mib,
-                   "Refuse lines, and stretches of text without a place to cut, that are longer")
-      ->type_name("MIB")
-      ->check(CLI::Range(1, 1 << 20), "")
-      ->capture_default_str();
+  add_max_line_option(*train, options.max_line_bytes);
   add_threads_option(*train, command->threads);
   add_json_option(*train, command->json);
   train->callback([command] { run_train(*command); });

@@ -1,6 +1,6 @@
 // Checks that the source tree keeps to the plan (tests/structure/rules.cpp): which folder and which
 // room includes which, no circles between units, which external headers are used where, sizes and
-// names of files and rooms, a test for each kernel.
+// names of files and rooms, a test for each kernel, no flags in messages of the library.
 //   check_structure ROOT          checks a tree; prints every fault, leaves with 1 if there is one
 //   check_structure --self-test   makes small trees with one fault each and expects it to be found
 #include "tests/structure/check_structure.h"
@@ -97,6 +97,22 @@ std::optional<Directive> parse_directive(std::string_view line) {
   return Directive{name, line};
 }
 
+/// Whether a string literal of the line has a word such as --max-length.
+bool names_flag(std::string_view line) {
+  bool quoted = false;
+  for (std::size_t i = 0; i + 2 < line.size(); ++i) {
+    if (!quoted && line.substr(i, 2) == "//") return false;
+    if (quoted && line[i] == '\\') {
+      ++i;
+    } else if (line[i] == '"' && line.substr(i - std::min<std::size_t>(i, 1), 3) != "'\"'") {
+      quoted = !quoted;
+    } else if (quoted && line.substr(i, 2) == "--" && line[i + 2] >= 'a' && line[i + 2] <= 'z') {
+      return true;
+    }
+  }
+  return false;
+}
+
 class Checker {
  public:
   explicit Checker(const fs::path& root) : root_(root), sources_(read_sources(root)) {}
@@ -176,6 +192,9 @@ class Checker {
     for (std::size_t i = 0; i < source.lines.size(); ++i) {
       std::string line = source.lines[i];
       if (line.find('\t') != std::string::npos) fault(source, i + 1, "a tab: indent with spaces");
+      if (!contains(kFlagUsers, source.folder()) && names_flag(line)) {
+        fault(source, i + 1, "a flag in a message: name the option, like `max_length`");
+      }
       for (std::size_t next = i + 1; line.ends_with('\\') && next < source.lines.size(); ++next) {
         line.pop_back();
         line += source.lines[next];

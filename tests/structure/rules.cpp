@@ -117,6 +117,7 @@ const Names kSystemHeaders{
 const Names kPrivate{"core/cuda/", "kernels/cpu/", "kernels/cuda/"};
 const Names kDeviceCode{"core/cuda/", "kernels/cuda/"};
 const Names kTestFolders{"support", "fuzz", "structure"};
+const Names kFlagUsers{"experiments", "tests"};
 const Names kBannedWords{"util", "utils", "utility", "utilities", "common", "misc"};
 
 }  // namespace krait

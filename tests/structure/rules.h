@@ -41,6 +41,8 @@ extern const Names kPrivate;
 extern const Names kDeviceCode;
 /// Folders of tests that mirror no room: what rooms share, fuzzers, and this check.
 extern const Names kTestFolders;
+/// Folders whose messages may name flags of the command line; the library names options.
+extern const Names kFlagUsers;
 extern const Names kBannedWords;
 
 inline constexpr std::size_t kLongFile = 400;  // nine files of ten are shorter

@@ -33,26 +33,28 @@ std::string angled(const std::string& path) {
 }
 
 Files sound_tree() {
-  return {
-      {"core/device.h", header("#ifndef KRAIT_CUDA\n#  define KRAIT_CUDA 0\n#endif\n")},
-      {"core/cuda/stream.h", header(angled("cuda_runtime.h"))},
-      {"kernels/gradient.h", header(quoted("core/device.h"))},
-      {"kernels/op.h", header("namespace cpu {\n}\n")},
-      {"kernels/op.cpp", quoted("kernels/op.h")},
-      {"kernels/cpu/op.cpp", quoted("kernels/op.h") + angled("Eigen/Core")},
-      {"kernels/cuda/op.cu",
-       quoted("core/cuda/stream.h") + angled("cub/cub.cuh") + angled("cublasLt.h")},
-      {"autograd/operations/op.cpp", quoted("kernels/op.h")},
-      {"layers/basic/linear.h", header(quoted("autograd/operations/op.h") + angled("vector"))},
-      {"data/hdf5/file.cpp", angled("hdf5.h") + angled("fcntl.h") + angled("sys/stat.h")},
-      {"train/config/load.cpp", angled("yaml-cpp/yaml.h") + angled("fmt/core.h")},
-      {"train/parallel/communicator_nccl.cpp", angled("nccl.h") + angled("cuda_runtime.h")},
-      {"train/parallel/communicator_mpi.cpp", angled("mpi.h")},
-      {"experiments/main.cpp", angled("CLI/CLI.hpp") + angled("nlohmann/json.hpp")},
-      {"tests/support/golden.h", header(quoted("data/hdf5/file.h"))},
-      {"tests/kernels/op_test.cpp", angled("gtest/gtest.h") + quoted("tests/support/golden.h")},
-      {"tests/long_enough_to_be_split_later.cpp", lines(800)},
-      {"data/files/bytes.cpp", "// the word common in a comment, #include <CLI/CLI.hpp> too\n"}};
+  return {{"core/device.h", header("#ifndef KRAIT_CUDA\n#  define KRAIT_CUDA 0\n#endif\n")},
+          {"core/cuda/stream.h", header(angled("cuda_runtime.h"))},
+          {"kernels/gradient.h", header(quoted("core/device.h"))},
+          {"kernels/op.h", header("namespace cpu {\n}\n")},
+          {"kernels/op.cpp", quoted("kernels/op.h")},
+          {"kernels/cpu/op.cpp", quoted("kernels/op.h") + angled("Eigen/Core")},
+          {"kernels/cuda/op.cu",
+           quoted("core/cuda/stream.h") + angled("cub/cub.cuh") + angled("cublasLt.h")},
+          {"autograd/operations/op.cpp", quoted("kernels/op.h")},
+          {"layers/basic/linear.h", header(quoted("autograd/operations/op.h") + angled("vector"))},
+          {"data/hdf5/file.cpp", angled("hdf5.h") + angled("fcntl.h") + angled("sys/stat.h")},
+          {"train/config/load.cpp", angled("yaml-cpp/yaml.h") + angled("fmt/core.h")},
+          {"train/parallel/communicator_nccl.cpp", angled("nccl.h") + angled("cuda_runtime.h")},
+          {"train/parallel/communicator_mpi.cpp", angled("mpi.h")},
+          {"experiments/main.cpp",
+           angled("CLI/CLI.hpp") + angled("nlohmann/json.hpp") + "auto a = \"--json\";\n"},
+          {"tests/support/golden.h", header(quoted("data/hdf5/file.h"))},
+          {"tests/kernels/op_test.cpp", angled("gtest/gtest.h") + quoted("tests/support/golden.h")},
+          {"tests/long_enough_to_be_split_later.cpp", lines(800)},
+          {"data/files/bytes.cpp",
+           "// the word common in a comment, #include <CLI/CLI.hpp> too\n"
+           "auto a = '\"';  // krait --json \"--json\"\nauto b = \"--\";\n"}};
 }
 
 struct Fault {
@@ -139,6 +141,9 @@ std::vector<Fault> other_faults() {
        {{"core/a.cpp", lines(801)}},
        "tests/long_enough_to_be_split_later.cpp"},
       {"2 of 19 files have 400 lines or more", {{"core/a.cpp", lines(400)}}},
+      {"core/a.cpp:2: a flag in a message",
+       {{"core/a.cpp", "\nauto a = \"raise --max-line.\";\n"}}},
+      {"a flag in a message", {{"train/a.cpp", "f(\"a \\\" b\", \"--dtype\");\n"}}},
       {"device code belongs", {{"autograd/op.cu", ""}}},
       {"has no kernels/op.cpp", {}, "kernels/op.cpp"},
       {"has no kernels/cpu/op.cpp", {}, "kernels/cpu/op.cpp"},

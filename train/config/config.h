@@ -105,8 +105,6 @@ std::string config_markdown();
 
 /// The device of a run, which can compute in train.precision. Throws BadConfig. Not part of
 /// load_config, so that a configuration for another machine can be read and checked here.
-inline Device resolve_device(const Config& config) {
-  return resolve_device(config.run.device, config.train.precision, "train.precision");
-}
+Device resolve_device(const Config& config);
 
 }  // namespace krait

@@ -261,6 +261,14 @@ Config parse_config(std::string_view text, const std::string& source,
   return reader.finish();
 }
 
+Device resolve_device(const Config& config) {
+  const Device device = resolve_device(config.run.device);
+  const std::string obstacle = obstacle_to_precision(device, config.train.precision);
+  KRAIT_CHECK(BadConfig, obstacle.empty(), "train.precision ", obstacle,
+              "; set train.precision=f32.");
+  return device;
+}
+
 Config load_config(const std::filesystem::path& path, const std::vector<std::string>& overrides) {
   return parse_config(read_limited(path), path.string(), overrides);
 }

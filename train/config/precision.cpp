@@ -14,8 +14,7 @@ std::string_view obstacle_to_cuda() {
   }
   if (cuda_device_count() > 0) return {};
   return "this machine has no NVIDIA GPU, or a driver older than the CUDA of this build "
-         "(nvidia-smi "
-         "shows both)";
+         "(nvidia-smi shows both)";
 }
 
 }  // namespace
@@ -28,22 +27,12 @@ Device resolve_device(DeviceChoice choice) {
   return {.type = cuda ? DeviceType::Cuda : DeviceType::Cpu};
 }
 
-Device resolve_device(DeviceChoice choice, Precision precision, std::string_view option) {
-  const Device device = resolve_device(choice);
-  require_precision(device, precision, option);
-  return device;
-}
-
-void require_precision(Device device, Precision precision, std::string_view option) {
-  if (usable_precision(device, precision) == precision) return;
+std::string obstacle_to_precision(Device device, Precision precision) {
+  if (usable_precision(device, precision) == precision) return {};
+  if (device.is_cuda()) return str(name_of(precision), " runs on the CPU only");
   std::string_view reason = obstacle_to_cuda();
   if (reason.empty()) reason = "this run computes on the CPU";
-  throw Error(option.starts_with("--") ? ErrorKind::Usage : ErrorKind::BadConfig,
-              device.is_cuda()
-                  ? str(option, " ", name_of(precision),
-                        " runs on the CPU only; compute there, or set ", option, "=f32.")
-                  : str(option, " ", name_of(precision), " needs CUDA, but ", reason, "; set ",
-                        option, "=f32."));
+  return str(name_of(precision), " needs CUDA, but ", reason);
 }
 
 Precision usable_precision(Device device, Precision precision) {

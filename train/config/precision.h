@@ -31,12 +31,9 @@ ExecutionContext precision_context(Device device, Precision precision);
 /// GPU is there, else the CPU. Throws BadConfig for Cuda where either is missing.
 Device resolve_device(DeviceChoice choice);
 
-/// resolve_device(choice) after require_precision.
-Device resolve_device(DeviceChoice choice, Precision precision, std::string_view option);
-
-/// Checks that the device can compute in `precision`, which `option` asked for: tf32 and bf16 need
-/// CUDA, f64 the CPU. Throws BadConfig, or Usage where the option begins with "--".
-void require_precision(Device device, Precision precision, std::string_view option);
+/// Why the device cannot compute in `precision`, such as "bf16 needs CUDA, but this machine has no
+/// NVIDIA GPU"; empty where it can: tf32 and bf16 need CUDA, f64 the CPU.
+std::string obstacle_to_precision(Device device, Precision precision);
 /// `precision` where the device can compute in it, else f32: what a model trained elsewhere is used
 /// in.
 Precision usable_precision(Device device, Precision precision);

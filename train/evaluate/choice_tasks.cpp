@@ -36,7 +36,7 @@ Requests make_requests(const TaskFile& file, const Tokenizer& tokenizer, std::in
       KRAIT_CHECK(BadData, n > 0 && n <= max_length, file.path.string(), ":", example.line, ": ",
                   c == 0 && file.kind == TaskKind::LastWord ? "the target" : str("choice ", c),
                   " has ", n, " tokens after the context, and must have 1 to ", max_length,
-                  n > max_length ? "; raise --max-length." : "; give it text of its own.");
+                  n > max_length ? "; raise `max_length`." : "; give it text of its own.");
       const auto kept = std::min<std::int64_t>(static_cast<std::int64_t>(pair.context.size()),
                                                max_length + 1 - n);
       const std::size_t begin = all.tokens.size();
@@ -132,7 +132,7 @@ EncodedPair encode_pair(const Tokenizer& tokenizer, std::string_view context,
 std::vector<ExampleScore> score_task(const MambaLM& model, const Tokenizer& tokenizer,
                                      const TaskFile& file, const TaskOptions& options,
                                      const TaskProgress& progress) {
-  KRAIT_CHECK(Usage, options.max_length >= 1, "--max-length must be at least 1, got ",
+  KRAIT_CHECK(Usage, options.max_length >= 1, "`max_length` must be at least 1, got ",
               options.max_length, ".");
   const Requests requests = make_requests(file, tokenizer, options.max_length);
   std::vector<ExampleScore> scores(file.examples.size());

@@ -55,13 +55,13 @@ Windows rolling_windows(std::uint64_t size, std::uint64_t length) {
 void check_windowing(const PerplexityWindowing& w) {
   const bool sliding = w.protocol == PerplexityProtocol::Sliding;
   const std::uint64_t shortest = sliding ? 2 : 1;
-  KRAIT_CHECK(Usage, w.length >= shortest, "--max-length must be at least ", shortest, ", got ",
+  KRAIT_CHECK(Usage, w.length >= shortest, "`max_length` must be at least ", shortest, ", got ",
               w.length, ".");
-  KRAIT_CHECK(Usage, !sliding || (w.stride >= 1 && w.stride < w.length), "--stride must be 1 to ",
+  KRAIT_CHECK(Usage, !sliding || (w.stride >= 1 && w.stride < w.length), "`stride` must be 1 to ",
               w.length - 1, ", got ", w.stride, ": a window of ", w.length,
               " tokens predicts all but its first.");
   KRAIT_CHECK(Usage, !w.drop_last || w.protocol == PerplexityProtocol::Blocks,
-              "--drop-last is for --protocol blocks only; leave it out.");
+              "`drop_last` is for `protocol` blocks only; leave it out.");
 }
 
 std::vector<PerplexityWindow> perplexity_windows(const PerplexityWindowing& w,

@@ -114,8 +114,8 @@ struct TextStream {
 }  // namespace
 
 void check_generate(const GenerateOptions& o) {
-  KRAIT_CHECK(Usage, o.max_tokens >= 0, "--max-tokens must be 0 or more, got ", o.max_tokens, ".");
-  KRAIT_CHECK(Usage, o.batch >= 1, "--batch must be at least 1, got ", o.batch, ".");
+  KRAIT_CHECK(Usage, o.max_tokens >= 0, "`max_tokens` must be 0 or more, got ", o.max_tokens, ".");
+  KRAIT_CHECK(Usage, o.batch >= 1, "`batch` must be at least 1, got ", o.batch, ".");
   check_sampling(o.sampling);
 }
 

@@ -115,13 +115,13 @@ class Candidates {
 
 void check_sampling(const SamplingOptions& o) {
   KRAIT_CHECK(Usage, o.temperature >= 0 && std::isfinite(o.temperature),
-              "--temperature must be 0 or more, got ", o.temperature, ".");
-  KRAIT_CHECK(Usage, o.top_k >= 0, "--top-k must be 0 (all) or more, got ", o.top_k, ".");
-  KRAIT_CHECK(Usage, o.top_p > 0 && o.top_p <= 1, "--top-p must be above 0 and at most 1, got ",
+              "`temperature` must be 0 or more, got ", o.temperature, ".");
+  KRAIT_CHECK(Usage, o.top_k >= 0, "`top_k` must be 0 (all) or more, got ", o.top_k, ".");
+  KRAIT_CHECK(Usage, o.top_p > 0 && o.top_p <= 1, "`top_p` must be above 0 and at most 1, got ",
               o.top_p, ".");
-  KRAIT_CHECK(Usage, o.min_p >= 0 && o.min_p <= 1, "--min-p must be 0 to 1, got ", o.min_p, ".");
+  KRAIT_CHECK(Usage, o.min_p >= 0 && o.min_p <= 1, "`min_p` must be 0 to 1, got ", o.min_p, ".");
   KRAIT_CHECK(Usage, o.repetition_penalty > 0 && std::isfinite(o.repetition_penalty),
-              "--repetition-penalty must be above 0, got ", o.repetition_penalty, ".");
+              "`repetition_penalty` must be above 0, got ", o.repetition_penalty, ".");
 }
 
 void penalise_repetition(std::span<double> logits, const std::vector<bool>& seen, double penalty) {

@@ -14,7 +14,7 @@ namespace krait {
 ///
 /// Throws MissingInput when there is none there or it has no averaged weights, BadData when it is
 /// damaged or its vocabulary is smaller than that of its tokenizer. The precision must be one that
-/// the device can compute in (require_precision).
+/// the device can compute in (obstacle_to_precision).
 LoadedModel load_model(const std::filesystem::path& path, const LoadModelOptions& options = {});
 
 /// The tokenizer that a checkpoint was made with.

@@ -225,11 +225,11 @@ TEST_F(BuildShards, ANewBuildReplacesTheOldSetAndNothingElse) {
   build(options("straight"));
   EXPECT_EQ(contents(directory_ / "out"), contents(directory_ / "straight"));
   write("mine/train/notes.txt", "not to be lost");
-  expect_error(ErrorKind::Usage, {"mine/train' is there and is no set of shards"},
+  expect_error(ErrorKind::Usage, {"mine/train' exists and is not a set of shards"},
                [&] { build(options("mine")); });
   EXPECT_TRUE(fs::exists(directory_ / "mine/train/notes.txt"));
   write("other/unfinished-build/x", "not to be lost");
-  expect_error(ErrorKind::Usage, {"is not of an interrupted build"},
+  expect_error(ErrorKind::Usage, {"is not left from an interrupted build"},
                [&] { build(options("other")); });
 }
 
@@ -261,7 +261,7 @@ TEST_F(BuildShards, OneCompressedTextIsSplitByPosition) {
   fs::rename(directory_ / "packed", directory_ / "p");
   BuildOptions small = options("packed", 0);
   small.max_line_bytes = text.size() - 1;
-  expect_error(ErrorKind::BadData, {"a.txt.gz: is the only document", "--max-line-mib"},
+  expect_error(ErrorKind::BadData, {"a.txt.gz: is the only document", "`max_line_bytes`"},
                [&] { build(small); });
   fs::remove_all(directory_ / "in");
   write("in/a.txt", text);

@@ -152,7 +152,7 @@ TEST(Zstd, AWindowOfMoreThan128MiBIsRefused) {
     return stream->read(buffer);
   };
   EXPECT_GT(read(27), 0u);
-  expect_error(ErrorKind::BadData, {"more than 128 MiB", "without --long"}, [&] { read(28); });
+  expect_error(ErrorKind::BadData, {"more than 128 MiB", "long mode"}, [&] { read(28); });
 }
 
 TEST(Compression, FollowsFromTheName) {

@@ -178,7 +178,7 @@ TEST_F(TextReaderTest, LongerOnesAreAnErrorWithTheirPlace) {
   for (const auto& [name, bytes, message] : cases) {
     inputs_.clear();
     write(name, bytes);
-    expect_error(ErrorKind::BadData, {message, "--max-line-mib"},
+    expect_error(ErrorKind::BadData, {message, "`max_line_bytes`"},
                  [&] { read({.max_line_bytes = 699'999}); });
   }
 }

@@ -188,7 +188,7 @@ TEST_F(TokenizerDirectory, WithoutAnEndOfADocumentOnlyWhatNeedsOneFails) {
   write_file_atomic(directory_ / "tokenizer.json", json.dump());
   const auto tokenizer = load();
   EXPECT_FALSE(tokenizer->encode("text").empty());
-  expect_error(ErrorKind::Usage, {"--end-of-document", "eos_token"},
+  expect_error(ErrorKind::Usage, {"`end_of_document`", "eos_token"},
                [&] { tokenizer->end_of_document(); });
 }
 

@@ -6,13 +6,17 @@
 
 #include "core/device_properties.h"
 #include "core/error.h"
+#include "train/config/config.h"
 
 namespace krait {
 namespace {
 
 TEST(Precision, DevicesThatThisBuildCannotUseAreConfigErrors) {
   const auto resolve = [](DeviceChoice choice, Precision precision) {
-    return resolve_device(choice, precision, "train.precision");
+    Config config;
+    config.run.device = choice;
+    config.train.precision = precision;
+    return resolve_device(config);
   };
   EXPECT_EQ(resolve(DeviceChoice::Cpu, Precision::F32), Device{});
   EXPECT_EQ(resolve(DeviceChoice::Cpu, Precision::F64), Device{});
@@ -46,19 +50,15 @@ TEST(Precision, AModelIsUsedInItsOwnPrecisionOrInF32) {
   EXPECT_EQ(usable_precision(gpu, Precision::F64), Precision::F32);
   for (const Precision p : {Precision::F32, Precision::Tf32, Precision::Bf16}) {
     EXPECT_EQ(usable_precision(gpu, p), p);
-    EXPECT_NO_THROW(require_precision(gpu, p, "--dtype"));
+    EXPECT_EQ(obstacle_to_precision(gpu, p), "");
   }
-  try {
-    require_precision(cpu, Precision::Bf16, "--dtype");
-    FAIL() << "bf16 on the CPU";
-  } catch (const Error& e) {
-    const std::string_view reason = cuda_device_count() > 0 ? "this run computes on the CPU"
-                                    : kCudaEnabled          ? "this machine has no NVIDIA GPU"
-                                                            : "this build has no CUDA backend";
-    const std::string message = e.what();
-    EXPECT_TRUE(message.starts_with(str("--dtype bf16 needs CUDA, but ", reason))) << message;
-    EXPECT_TRUE(message.ends_with("; set --dtype=f32.")) << message;
-  }
+  EXPECT_EQ(obstacle_to_precision(cpu, Precision::F64), "");
+  EXPECT_EQ(obstacle_to_precision(gpu, Precision::F64), "f64 runs on the CPU only");
+  const std::string_view reason = cuda_device_count() > 0 ? "this run computes on the CPU"
+                                  : kCudaEnabled          ? "this machine has no NVIDIA GPU"
+                                                          : "this build has no CUDA backend";
+  const std::string obstacle = obstacle_to_precision(cpu, Precision::Bf16);
+  EXPECT_TRUE(obstacle.starts_with(str("bf16 needs CUDA, but ", reason))) << obstacle;
 }
 
 }  // namespace

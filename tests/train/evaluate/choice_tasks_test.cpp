@@ -155,7 +155,7 @@ TEST(Tasks, LongContextsLoseTheirStart) {
               by_definition(model, {1, 5}, {5, 3, 5}).loglikelihood, 1e-12);
   EXPECT_NEAR(scores[0].choices[1].loglikelihood,
               by_definition(model, {1, 4, 1, 5}, {6}).loglikelihood, 1e-12);
-  expect_error(ErrorKind::BadData, {"task.jsonl:1", "choice 2", "--max-length"},
+  expect_error(ErrorKind::BadData, {"task.jsonl:1", "choice 2", "`max_length`"},
                [&] { score_task(model, tokenizer, file, {.max_length = 2}); });
 }
 

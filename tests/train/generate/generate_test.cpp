@@ -196,9 +196,9 @@ TEST_F(Generate, ThePeakOfMemoryDoesNotDependOnTheLength) {
 }
 
 TEST_F(Generate, AnOptionOutOfRangeIsAUsageError) {
-  expect_error(ErrorKind::Usage, {"--max-tokens", "-1"},
+  expect_error(ErrorKind::Usage, {"`max_tokens`", "-1"},
                [&] { continued(model_, TokenIds{0}, kNeverEnds, {.max_tokens = -1}); });
-  expect_error(ErrorKind::Usage, {"--top-p", "2"},
+  expect_error(ErrorKind::Usage, {"`top_p`", "2"},
                [&] { continued(model_, TokenIds{0}, kNeverEnds, {.sampling = {.top_p = 2}}); });
 }
 

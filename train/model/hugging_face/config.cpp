@@ -248,7 +248,7 @@ ordered_json rank_json(const MambaConfig& model) {
 ordered_json transformers_json(const Config& config, const HuggingFaceConfigExtras& extras) {
   const MambaConfig& model = config.model;
   KRAIT_CHECK(Usage, model.norm == NormKind::Rms,
-              "transformers' Mamba has RMSNorm, but model.norm is layer; use --style "
+              "transformers' Mamba has RMSNorm, but model.norm is layer; set `style` to "
               "state-spaces.");
   const bool falcon = model.norm_bcdt;
   ordered_json object{{"architectures", {falcon ? "FalconMambaForCausalLM" : "MambaForCausalLM"}},
@@ -272,10 +272,10 @@ ordered_json transformers_json(const Config& config, const HuggingFaceConfigExtr
 ordered_json state_spaces_json(const Config& config) {
   const MambaConfig& model = config.model;
   KRAIT_CHECK(Usage, !model.norm_bcdt,
-              "the official Mamba does not normalise B, C and dt (model.norm_bcdt); use --style "
+              "the official Mamba does not normalise B, C and dt (model.norm_bcdt); set `style` to "
               "transformers, which writes a FalconMamba.");
   KRAIT_CHECK(Usage, model.norm_eps == kOfficialEps, "the official Mamba has norm_eps ",
-              kOfficialEps, ", this model ", model.norm_eps, "; use --style transformers.");
+              kOfficialEps, ", this model ", model.norm_eps, "; set `style` to transformers.");
   ordered_json object = ordered_json::object(), ssm{{"layer", "Mamba1"}};
   write(state_spaces_bindings(), config, object);
   write(ssm_bindings(), config, ssm);

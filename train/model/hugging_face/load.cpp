@@ -136,7 +136,7 @@ std::unique_ptr<Tokenizer> find_tokenizer(const fs::path& directory,
   const fs::path file = directory / "tokenizer.json";
   if (path_exists(file)) return load_hugging_face_tokenizer(file);
   KRAIT_CHECK(MissingInput, !options.needs_tokenizer, "there is no tokenizer.json in ",
-              shown(directory), "; put that of the model there, or give it with --tokenizer.");
+              shown(directory), "; put the model's there, or name one (`tokenizer`).");
   return nullptr;
 }
 
@@ -155,8 +155,9 @@ HuggingFaceConfig read_hugging_face_config(const fs::path& directory) {
 
 LoadedModel load_hugging_face(const fs::path& directory, const LoadModelOptions& options) {
   const HuggingFaceConfig published = read_hugging_face_config(directory);
-  KRAIT_CHECK(MissingInput, options.weights == CheckpointWeights::Trained, shown(directory),
-              " is a published model, which has no averaged weights; leave out --weights.");
+  KRAIT_CHECK(
+      MissingInput, options.weights == CheckpointWeights::Trained, shown(directory),
+      " is a published model, which has no averaged weights; take the trained ones (`weights`).");
   LoadedModel loaded{.path = directory};
   loaded.tokenizer = find_tokenizer(directory, options);
   const Weights weights(directory);

@@ -214,7 +214,7 @@ TEST_F(HuggingFace, TheVocabularyFitsEmbeddingAndTokenizer) {
   edit_config(path, [](json& c) { c["pad_vocab_size_multiple"] = 8; });
   EXPECT_EQ(load_model(path).model->config().vocab_size, 257);  // the tokenizer's
   fs::remove(path / "tokenizer.json");
-  expect_error(ErrorKind::MissingInput, {"tokenizer.json", "--tokenizer"},
+  expect_error(ErrorKind::MissingInput, {"tokenizer.json", "`tokenizer`"},
                [&] { load_model(path); });
   const LoadedModel bare = load_model(path, {.needs_tokenizer = false});
   EXPECT_EQ(bare.tokenizer, nullptr);
