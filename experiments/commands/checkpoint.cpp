@@ -67,6 +67,12 @@ Row read_row(const CheckpointInfo& info) {
   return row;
 }
 
+/// `best_step` is 0 where no evaluation was made, as for an imported model, whose step is 0 as
+/// well.
+bool is_best(const Row& row, std::int64_t best_step) {
+  return best_step > 0 && row.position.step == best_step;
+}
+
 std::string line_of(const Row& row, std::int64_t best_step) {
   const TrainingPosition& p = row.position;
   const std::string size = format_count(static_cast<double>(row.bytes));
@@ -76,7 +82,7 @@ std::string line_of(const Row& row, std::int64_t best_step) {
                        row.problem);
   }
   const std::string best =
-      p.step == best_step ? fmt::format("  best, evaluation loss {:.4f}", p.best_loss) : "";
+      is_best(row, best_step) ? fmt::format("  best, evaluation loss {:.4f}", p.best_loss) : "";
   return fmt::format("{:>10} {:>16} {:>8}  {}{}\n", p.step, p.tokens, size, path, best);
 }
 
@@ -95,7 +101,7 @@ void list(const CheckpointOptions& options) {
     if (row.problem.empty()) {
       entry["step"] = row.position.step;
       entry["tokens"] = row.position.tokens;
-      entry["best"] = row.position.step == best_step;
+      entry["best"] = is_best(row, best_step);
     } else {
       entry["problem"] = row.problem;
     }

@@ -61,6 +61,18 @@ TEST_F(CheckpointCommand, LsShowsStepsTokensAndTheBestOne) {
   EXPECT_EQ(run_krait({"checkpoint", "ls", paths_[0].string()}).code, 0);
 }
 
+TEST_F(CheckpointCommand, LsCallsNoImportedModelTheBest) {
+  CheckpointState state{.config_yaml = "run: {}\n", .vocab_size = 256};  // of step 0, no best step
+  const fs::path imported = run_ / "imported";
+  save_checkpoint(imported / "checkpoints", state,
+                  {.parameters = {{"w", Tensor::zeros(Shape{3}, DType::F32)}}});
+  const std::string report = (run_ / "report.json").string();
+  const BinaryResult result = run_krait({"checkpoint", "ls", imported.string(), "--json", report});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.out.find("best"), std::string::npos) << result.out;
+  EXPECT_FALSE(json::parse(read_file(report))["checkpoints"][0]["best"]);
+}
+
 TEST_F(CheckpointCommand, LsShowsADamagedStateAndTheOthers) {
   std::ofstream(paths_[2] / "state.json") << "{";
   const BinaryResult result = run_krait({"checkpoint", "ls", run_.string()});
