@@ -137,6 +137,16 @@ void add_max_line_option(CLI::App& command, std::uint64_t& bytes) {
       ->default_str(std::to_string(bytes >> 20));
 }
 
+void add_batch_option(CLI::App& command, std::int64_t& batch, const std::string& of_what) {
+  command
+      .add_option("--batch", batch,
+                  of_what +
+                      " computed at once on a CPU; 0: as suits the threads. A GPU takes as "
+                      "many as fill it. No digit depends on it")
+      ->type_name("N")
+      ->capture_default_str();
+}
+
 void use_threads(int threads) {
   if (threads > 0) set_thread_count(threads);
 }

@@ -72,6 +72,8 @@ void add_weights_option(CLI::App& command, CheckpointWeights& weights);
 void add_threads_option(CLI::App& command, int& threads);
 /// TextReaderOptions::max_line_bytes, in MiB.
 void add_max_line_option(CLI::App& command, std::uint64_t& bytes);
+/// WindowScoring::batch.
+void add_batch_option(CLI::App& command, std::int64_t& batch, const std::string& of_what);
 /// Sets the number of threads; 0 leaves it as it is.
 void use_threads(int threads);
 

@@ -276,12 +276,7 @@ void add_window_options(CLI::App& command, const std::shared_ptr<PerplexityComma
   command.add_flag(
       "--drop-last", o->drop_last,
       "blocks: no prefix token, and only whole windows, as in the WikiText-103 recipe");
-  command
-      .add_option("--batch", o->batch,
-                  "Windows computed at once on a CPU, default: as suits the threads; a GPU takes "
-                  "as many as fill it. No digit depends on it")
-      ->type_name("N")
-      ->check(CLI::PositiveNumber);
+  add_batch_option(command, o->batch, "Windows");
 }
 
 }  // namespace

@@ -111,12 +111,7 @@ void add_eval_tasks(CLI::App& eval) {
       ->type_name("N")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  command
-      ->add_option("--batch", o->batch,
-                   "Choices computed at once on a CPU, default: as suits the threads; a GPU takes "
-                   "as many as fill it. No digit depends on it")
-      ->type_name("N")
-      ->check(CLI::PositiveNumber);
+  add_batch_option(*command, o->batch, "Choices");
   command->add_option("--samples", o->samples, "Write the scores of every example, a line each")
       ->type_name("FILE");
   add_eval_model_options(*command, o->model);

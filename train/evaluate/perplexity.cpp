@@ -146,8 +146,6 @@ class CorpusScorer {
 
 PerplexityScore score_corpus(const MambaLM& model, const Corpus& corpus,
                              const PerplexityOptions& options, const EvaluationProgress& progress) {
-  KRAIT_CHECK(Usage, options.scoring.batch >= 0, "`batch` must be at least 1, got ",
-              options.scoring.batch, ".");
   return CorpusScorer(corpus, options).score(model, progress);
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "autograd/operations/view.h"
+#include "core/error.h"
 #include "core/system/parallel.h"
 #include "core/target.h"
 #include "core/tensor/readback.h"
@@ -288,6 +289,8 @@ std::vector<WindowGroup> window_groups(Windows windows, std::int64_t forward_tok
 }
 
 void score_windows(const MambaLM& model, const WindowWork& work, const WindowScoring& scoring) {
+  KRAIT_CHECK(Usage, scoring.batch >= 0, "`batch` must be 0 (as suits the threads) or more, got ",
+              scoring.batch, ".");
   const bool on_gpu = model.device().is_cuda();
   const std::int64_t tokens = scoring.forward_tokens > 0 ? scoring.forward_tokens
                               : on_gpu                   ? kGpuForwardTokens

@@ -88,6 +88,9 @@ TEST_F(EvalTasks, WhatIsWrongIsOneLineWithItsExitCode) {
   expect_failure(65, "bad.jsonl:1", {run_.file("piqa.jsonl"), run_.file("bad.jsonl")});
   expect_failure(65, "--max-length", {run_.file("piqa.jsonl"), "--max-length", "3"});
   expect_failure(64, "--max-length", {run_.file("piqa.jsonl"), "--max-length", "0"});
+  expect_failure(64, "--batch must be 0 (as suits the threads) or more, got -1.",
+                 {run_.file("piqa.jsonl"), "--batch", "-1"});
+  EXPECT_EQ(tasks({run_.file("piqa.jsonl"), "--batch", "0"}).code, 0);
 }
 
 }  // namespace
