@@ -123,7 +123,7 @@ int run(int argc, char** argv) {
   app.footer(
       "Exit codes: 0 done, 64 usage, 65 bad data, 66 missing input, 69 rank lost,\n"
       "70 non-finite, 74 I/O, 75 stopped and resumable, 78 bad config; 1 a bug of krait.");
-  for (const AddCommand add : registered_commands()) add(app);
+  add_registered_commands(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help and --version

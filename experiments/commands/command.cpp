@@ -1,6 +1,7 @@
 #include "experiments/commands/command.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include <CLI/CLI.hpp>
@@ -15,11 +16,15 @@
 namespace krait {
 namespace {
 
-using Registry = std::vector<std::pair<int, AddCommand>>;
+struct Registered {
+  std::string parent;  // empty: krait itself
+  int position = 0;
+  AddCommand add = nullptr;
+};
 
 // A function's static, because registrations in other files run before those of this one may.
-Registry& registry() {
-  static Registry commands;
+std::vector<Registered>& registry() {
+  static std::vector<Registered> commands;
   return commands;
 }
 
@@ -34,16 +39,20 @@ std::string flag_of(std::string_view option) {
 }  // namespace
 
 CommandRegistration::CommandRegistration(int position, AddCommand add) {
-  registry().emplace_back(position, add);
+  registry().push_back({.position = position, .add = add});
 }
 
-std::vector<AddCommand> registered_commands() {
-  Registry commands = registry();
-  std::sort(commands.begin(), commands.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<AddCommand> result;
-  for (const auto& [position, add] : commands) result.push_back(add);
-  return result;
+CommandRegistration::CommandRegistration(std::string parent, int position, AddCommand add) {
+  registry().push_back({.parent = std::move(parent), .position = position, .add = add});
+}
+
+void add_registered_commands(CLI::App& app) {
+  std::vector<Registered> commands = registry();
+  // Parents first: their names are empty.
+  std::ranges::sort(commands, {},
+                    [](const Registered& c) { return std::tie(c.parent, c.position); });
+  for (const Registered& c : commands)
+    c.add(c.parent.empty() ? app : *app.get_subcommand(c.parent));
 }
 
 std::string with_flags(std::string_view message, const CLI::App& command) {
@@ -95,6 +104,14 @@ void add_precision_option(CLI::App& command, std::optional<Precision>& precision
                               .set = [&precision](std::size_t i) {
                                 if (i > 0) precision = static_cast<Precision>(i - 1);
                               }});
+}
+
+void add_model_option(CLI::App& command, std::string& path) {
+  command
+      .add_option("--model", path,
+                  "A checkpoint, a run, whose newest one is taken, or a Hugging Face directory")
+      ->type_name("DIR")
+      ->required();
 }
 
 void add_tokenizer_option(CLI::App& command, std::string& path) {

@@ -1,6 +1,7 @@
-// How a subcommand of krait comes into being. Each is one file, command_NAME.cpp, with
+// How a command of krait registers itself: each is one file in experiments/commands/ with
 //
-//   const CommandRegistration kTrain(10, add_train_command);
+//   const CommandRegistration kTrain(10, add_train_command);            // krait train
+//   const CommandRegistration kTasks("eval", 20, add_eval_tasks);       // krait eval tasks
 //
 // at its end, and no other file knows of it.
 #pragma once
@@ -24,18 +25,20 @@ class App;
 
 namespace krait {
 
-/// Adds the subcommand to `app`: its options, and a callback with one call that does the work. The
-/// callback throws krait::Error for what went wrong.
-using AddCommand = void (*)(CLI::App& app);
+/// Adds a command to `parent`, which is krait or one of its commands: its options, and a callback
+/// with one call that does the work. The callback throws krait::Error for what went wrong.
+using AddCommand = void (*)(CLI::App& parent);
 
-/// Registers a subcommand when the program starts. `--help` lists them by rising `position`.
+/// Registers a command when the program starts. `--help` lists those of one parent by rising
+/// `position`.
 class CommandRegistration {
  public:
   CommandRegistration(int position, AddCommand add);
+  CommandRegistration(std::string parent, int position, AddCommand add);
 };
 
-/// All registered subcommands, in the order of their positions.
-std::vector<AddCommand> registered_commands();
+/// Adds all registered commands to `app`, which is krait.
+void add_registered_commands(CLI::App& app);
 
 /// A message of the library for a user of `command`. The library names its options in back quotes;
 /// where the command has the flag, `max_length` becomes --max-length.
@@ -64,6 +67,8 @@ void add_choice_option(CLI::App& command, const std::string& name, const std::st
 void add_device_option(CLI::App& command, DeviceChoice& device);
 /// The arithmetic of a trained model; without the option (auto) `precision` stays empty.
 void add_precision_option(CLI::App& command, std::optional<Precision>& precision);
+/// What load_model loads.
+void add_model_option(CLI::App& command, std::string& path);
 /// LoadModelOptions::tokenizer.
 void add_tokenizer_option(CLI::App& command, std::string& path);
 void add_json_option(CLI::App& command, std::string& path);

@@ -1,7 +1,6 @@
 // krait data: from text to token sets.
 #include <iostream>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +14,7 @@
 #include "data/token_set/token_set.h"
 #include "data/tokenizer/make_tokenizer.h"
 #include "experiments/commands/command.h"
+#include "experiments/commands/late_progress.h"
 #include "train/record/progress.h"
 #include "train/run/build_info.h"
 
@@ -85,21 +85,13 @@ void run_build(BuildCommand& command) {
   options.output = command.output;
   options.tool = tool_name();
   use_threads(command.threads);
-  std::optional<Progress> progress;
+  LateProgress progress("build", "bytes");
   options.progress = [&progress](const BuildProgress& p) {
-    if (!progress) {
-      progress.emplace(ProgressOptions{
-          .label = "build",
-          .item = "bytes",
-          .total = static_cast<std::int64_t>(p.bytes_total),
-          .first = static_cast<std::int64_t>(p.bytes_done)});  // before the clock started
-    }
-    progress->update(static_cast<std::int64_t>(p.bytes_done),
-                     fmt::format("{} documents", p.documents));
+    progress.update(p.bytes_done, p.bytes_total, fmt::format("{} documents", p.documents));
   };
   const BuildResult result =
       build_token_sets(options, *make_tokenizer(command.tokenizer, command.end_of_document));
-  if (progress) progress->finish();
+  progress.finish();
   for (const SkippedFile& file : result.skipped) {
     std::cerr << "left out " << file.path.string() << ": " << file.reason << '\n';
   }

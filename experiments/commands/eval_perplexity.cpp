@@ -13,7 +13,8 @@
 
 #include "core/error.h"
 #include "core/system/file.h"
-#include "experiments/commands/eval.h"
+#include "experiments/commands/late_progress.h"
+#include "experiments/commands/trained_model.h"
 #include "train/evaluate/evaluation_text.h"
 #include "train/evaluate/perplexity_evaluator.h"
 #include "train/report/context_plot.h"
@@ -22,7 +23,7 @@ namespace krait {
 namespace {
 
 struct PerplexityCommand {
-  EvalModelOptions model;
+  TrainedModelOptions model;
   std::string text, data, json, plot;
   EvaluationTextOptions reading;
   PerplexityProtocol protocol = PerplexityProtocol::Blocks;
@@ -164,7 +165,7 @@ nlohmann::ordered_json report_json(const PerplexityCommand& o, const PerplexityO
     json["prefix_token"] = loaded.tokenizer->end_of_document();
   }
   json["detokenizer"] = name_of(o.reading.detokenizer);
-  describe_eval_model(o.model, loaded, json);
+  describe_trained_model(o.model, loaded, json);
   json["data"] = subject.path;
   json["data_sha256"] = subject.sha256;
   if (o.by_position) json["by_position"] = position_json(score);
@@ -194,7 +195,7 @@ void print_report(const nlohmann::ordered_json& r) {
   if (r["drop_last"].get<bool>()) detail += ", no prefix, the last incomplete one dropped";
   if (text("detokenizer") != "none")
     detail += fmt::format("; detokenizer: {}", text("detokenizer"));
-  std::cout << eval_model_line(r)
+  std::cout << trained_model_line(r)
             << fmt::format("text              {}: {} bytes, {} words, {} tokens, documents: {}\n",
                            text("data"), count("n_bytes"), count("n_words"), count("n_tokens"),
                            count("n_documents"))
@@ -223,11 +224,11 @@ void write_plot(const PerplexityCommand& o, const nlohmann::ordered_json& r,
 void run_perplexity(PerplexityCommand& o) {
   check_inputs(o);
   o.by_position = o.by_position || !o.plot.empty();
-  const LoadedModel loaded = load_eval_model(o.model);
+  const LoadedModel loaded = load_trained_model(o.model);
   const ContextScope scope(precision_context(loaded.model->device(), loaded.precision));
   const PerplexityOptions options = perplexity_options(o, loaded);
   const auto subject = read_subject(o, loaded);
-  EvalProgress progress("tokens");
+  LateProgress progress("eval", "tokens");
   const PerplexityEvaluator evaluator(*loaded.model, subject->corpus, options, subject->sha256);
   const PerplexityScore score = evaluator.score(
       [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); });
@@ -279,8 +280,6 @@ void add_window_options(CLI::App& command, const std::shared_ptr<PerplexityComma
   add_batch_option(command, o->batch, "Windows");
 }
 
-}  // namespace
-
 void add_eval_perplexity(CLI::App& eval) {
   const auto o = std::make_shared<PerplexityCommand>();
   CLI::App* command =
@@ -289,7 +288,7 @@ void add_eval_perplexity(CLI::App& eval) {
   add_window_options(*command, o);
   command->add_flag("--by-position", o->by_position, "Losses by tokens of context too");
   command->add_option("--plot", o->plot, "Draw losses by tokens of context")->type_name("FILE.svg");
-  add_eval_model_options(*command, o->model);
+  add_trained_model_options(*command, o->model);
   add_json_option(*command, o->json);
   command->footer(
       "In every protocol each token of the text is scored once (but for --drop-last) and nothing "
@@ -298,4 +297,7 @@ void add_eval_perplexity(CLI::App& eval) {
   command->callback([o] { run_perplexity(*o); });
 }
 
+const CommandRegistration kPerplexity("eval", 10, add_eval_perplexity);
+
+}  // namespace
 }  // namespace krait

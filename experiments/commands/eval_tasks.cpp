@@ -11,7 +11,8 @@
 #include <nlohmann/json.hpp>
 
 #include "core/system/file.h"
-#include "experiments/commands/eval.h"
+#include "experiments/commands/late_progress.h"
+#include "experiments/commands/trained_model.h"
 #include "train/evaluate/choice_tasks.h"
 
 namespace krait {
@@ -20,7 +21,7 @@ namespace {
 using nlohmann::ordered_json;
 
 struct TasksCommand {
-  EvalModelOptions model;
+  TrainedModelOptions model;
   std::vector<std::string> files;
   std::string json, samples;
   std::int64_t max_length = 2048, batch = 0;
@@ -70,17 +71,17 @@ void print_task(const TaskFile& file, const std::vector<ExampleScore>& scores) {
 void run_tasks(const TasksCommand& o) {
   std::vector<TaskFile> files;  // all of them first: a mistake in the last shows at once
   for (const std::string& path : o.files) files.push_back(read_task_file(path));
-  const LoadedModel loaded = load_eval_model(o.model);
+  const LoadedModel loaded = load_trained_model(o.model);
   const ContextScope scope(precision_context(loaded.model->device(), loaded.precision));
   ordered_json report{
       {"tasks", ordered_json::array()},   {"protocol", "lm-eval"},
       {"protocol_version", kTaskVersion}, {"max_length", o.max_length},
       {"target_delimiter", " "},          {"prefix_token", loaded.tokenizer->prefix_token()}};
-  describe_eval_model(o.model, loaded, report);
-  std::cout << eval_model_line(report);
+  describe_trained_model(o.model, loaded, report);
+  std::cout << trained_model_line(report);
   std::string samples;
   for (const TaskFile& file : files) {
-    EvalProgress progress("choices");
+    LateProgress progress("eval", "choices");
     const auto scores =
         score_task(*loaded.model, *loaded.tokenizer, file,
                    {.max_length = o.max_length, .scoring = {.batch = o.batch}},
@@ -93,8 +94,6 @@ void run_tasks(const TasksCommand& o) {
   write_json(o.json, report);
   if (!o.samples.empty()) write_file_atomic(o.samples, samples);
 }
-
-}  // namespace
 
 void add_eval_tasks(CLI::App& eval) {
   const auto o = std::make_shared<TasksCommand>();
@@ -114,7 +113,7 @@ void add_eval_tasks(CLI::App& eval) {
   add_batch_option(*command, o->batch, "Choices");
   command->add_option("--samples", o->samples, "Write the scores of every example, a line each")
       ->type_name("FILE");
-  add_eval_model_options(*command, o->model);
+  add_trained_model_options(*command, o->model);
   add_json_option(*command, o->json);
   command->footer(
       "acc: the right choice has the largest log-likelihood; acc_norm, acc_bytes: per character, "
@@ -123,4 +122,7 @@ void add_eval_tasks(CLI::App& eval) {
   command->callback([o] { run_tasks(*o); });
 }
 
+const CommandRegistration kTasks("eval", 20, add_eval_tasks);
+
+}  // namespace
 }  // namespace krait

@@ -7,7 +7,6 @@
 #include <iostream>
 #include <iterator>
 #include <memory>
-#include <optional>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -18,8 +17,7 @@
 
 #include "core/error.h"
 #include "core/system/file.h"
-#include "experiments/commands/command.h"
-#include "train/model/load_model.h"
+#include "experiments/commands/trained_model.h"
 
 namespace krait {
 namespace {
@@ -27,13 +25,10 @@ namespace {
 using nlohmann::ordered_json;
 
 struct CommandOptions {
-  std::string model, tokenizer, prompt_file, prompts_file, json;
+  TrainedModelOptions model;
+  std::string prompt_file, prompts_file, json;
   std::vector<std::string> prompts;
-  CheckpointWeights weights = CheckpointWeights::Trained;
   GenerateOptions generate;
-  DeviceChoice device = DeviceChoice::Auto;
-  std::optional<Precision> precision;
-  int threads = 0;
 };
 
 /// One prompt a line: a JSON string, or an object with a string `prompt`.
@@ -71,20 +66,18 @@ ordered_json to_json(const std::string& prompt, const GeneratedText& text) {
           {"finish_reason", name_of(text.finish)}};
 }
 
-ordered_json report_of(const CommandOptions& o, const LoadedModel& loaded, Device device) {
+ordered_json report_of(const CommandOptions& o, const LoadedModel& loaded) {
   const SamplingOptions& sampling = o.generate.sampling;
-  return {{"max_tokens", o.generate.max_tokens},
-          {"temperature", sampling.temperature},
-          {"top_k", sampling.top_k},
-          {"top_p", sampling.top_p},
-          {"min_p", sampling.min_p},
-          {"repetition_penalty", sampling.repetition_penalty},
-          {"stop", o.generate.stop},
-          {"seed", o.generate.seed},
-          {"dtype", name_of(loaded.precision)},
-          {"device", describe_device(device)},
-          {"model", loaded.path.string()},
-          {"step", loaded.step}};
+  ordered_json report{{"max_tokens", o.generate.max_tokens},
+                      {"temperature", sampling.temperature},
+                      {"top_k", sampling.top_k},
+                      {"top_p", sampling.top_p},
+                      {"min_p", sampling.min_p},
+                      {"repetition_penalty", sampling.repetition_penalty},
+                      {"stop", o.generate.stop},
+                      {"seed", o.generate.seed}};
+  describe_trained_model(o.model, loaded, report);
+  return report;
 }
 
 /// Prints one text as it comes.
@@ -113,12 +106,8 @@ std::vector<GeneratedText> print_all(const LoadedModel& loaded,
 
 void run_generate(const CommandOptions& o) {
   check_generate(o.generate);
-  use_threads(o.threads);
-  const Device device = resolve_device(o.device, o.precision);
-  const LoadedModel loaded = load_model(
-      o.model,
-      {.weights = o.weights, .precision = o.precision, .device = device, .tokenizer = o.tokenizer});
-  const ContextScope scope(precision_context(device, loaded.precision));
+  const LoadedModel loaded = load_trained_model(o.model);
+  const ContextScope scope(precision_context(loaded.model->device(), loaded.precision));
   const std::vector<std::string> prompts = prompts_of(o);
   const bool one = prompts.size() == 1 && o.prompts_file.empty();
   const auto start = std::chrono::steady_clock::now();
@@ -127,7 +116,7 @@ void run_generate(const CommandOptions& o) {
 
   ordered_json report;
   if (one) report = to_json(prompts[0], texts[0]);
-  report.update(report_of(o, loaded, device));
+  report.update(report_of(o, loaded));
   std::size_t tokens = 0;
   for (const GeneratedText& text : texts) tokens += text.tokens.size();
   report["seconds"] = taken.count();  // with the prompts and the recording of the step
@@ -170,9 +159,6 @@ void add_generate_command(CLI::App& app) {
   const auto o = std::make_shared<CommandOptions>();
   CLI::App* command =
       app.add_subcommand("generate", "Continue texts: prints a prompt and what follows it");
-  command->add_option("--model", o->model, "A checkpoint, or a run, whose newest one is taken")
-      ->type_name("DIR")
-      ->required();
   add_prompt_options(*command, *o);
   SamplingOptions& sampling = o->generate.sampling;
   const auto temperature =
@@ -206,12 +192,8 @@ void add_generate_command(CLI::App& app) {
   command->add_option("--seed", o->generate.seed, "The same seed gives the same text")
       ->type_name("S")
       ->capture_default_str();
-  add_weights_option(*command, o->weights);
-  add_tokenizer_option(*command, o->tokenizer);
-  add_threads_option(*command, o->threads);
+  add_trained_model_options(*command, o->model);
   add_json_option(*command, o->json);
-  add_device_option(*command, o->device);
-  add_precision_option(*command, o->precision);
   command->footer(
       "One prompt is printed with what follows it, as it comes. Several give a JSON object a "
       "line,\n"

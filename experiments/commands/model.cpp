@@ -89,11 +89,7 @@ void add_export(CLI::App& parent) {
   const auto shard = std::make_shared<std::string>("5GB");
   CLI::App* command = parent.add_subcommand(
       "export", "Write a model as a directory that transformers loads (Hugging Face)");
-  command
-      ->add_option("--model", o->from,
-                   "A checkpoint, a run, whose newest one is taken, or a published model")
-      ->type_name("DIR")
-      ->required();
+  add_model_option(*command, o->from);
   command->add_option("--out", o->out, "A new directory")->type_name("DIR")->required();
   static constexpr std::array kTypes{SafetensorsType::F32, SafetensorsType::BF16,
                                      SafetensorsType::F16};

@@ -6,7 +6,6 @@
 #include <iostream>
 #include <iterator>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,7 +21,7 @@
 #include "data/text/encoder.h"
 #include "data/tokenizer/make_tokenizer.h"
 #include "experiments/commands/command.h"
-#include "train/record/progress.h"
+#include "experiments/commands/late_progress.h"
 
 namespace krait {
 namespace {
@@ -138,26 +137,17 @@ void run_train(TrainCommand& command) {
   TrainTokenizerOptions& options = command.options;
   options.inputs.assign(command.inputs.begin(), command.inputs.end());
   if (!command.special_tokens.empty()) options.special_tokens = command.special_tokens;
-  std::optional<Progress> reading, merging;
-  options.reading = [&](std::uint64_t done, std::uint64_t total) {
-    if (!reading) {
-      reading.emplace(ProgressOptions{
-          .label = "count", .item = "bytes", .total = static_cast<std::int64_t>(total)});
-    }
-    reading->update(static_cast<std::int64_t>(done));
-  };
+  LateProgress reading("count", "bytes"), merging("merge", "tokens");
+  options.reading = [&](std::uint64_t done, std::uint64_t total) { reading.update(done, total); };
   options.merging = [&](std::int64_t tokens) {
-    if (!merging) {
-      if (reading) reading->finish();
-      merging.emplace(
-          ProgressOptions{.label = "merge", .item = "tokens", .total = options.vocab_size});
-    }
-    merging->update(tokens);
+    reading.finish();
+    merging.update(static_cast<std::uint64_t>(tokens),
+                   static_cast<std::uint64_t>(options.vocab_size));
   };
   const auto start = std::chrono::steady_clock::now();
   const TrainedTokenizer trained = train_tokenizer(options);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  if (merging) merging->finish();
+  merging.finish();
   for (const SkippedFile& file : trained.skipped) {
     std::cerr << "left out " << file.path.string() << ": " << file.reason << '\n';
   }
@@ -220,9 +210,7 @@ void add_train(CLI::App& data) {
   train->callback([command] { run_train(*command); });
 }
 
-/// After krait data itself was added.
-void add_tokenizer_commands(CLI::App& app) {
-  CLI::App& data = *app.get_subcommand("data");
+void add_tokenizer_commands(CLI::App& data) {
   add_convert(data, "encode", "Print the token ids of a text as a JSON array",
               "Each line is a text of its own, without its line end", run_encode);
   add_convert(data, "decode", "Print the text of token ids, an array or plain numbers",
@@ -230,7 +218,7 @@ void add_tokenizer_commands(CLI::App& app) {
   add_train(data);
 }
 
-const CommandRegistration kTokenizer(41, add_tokenizer_commands);
+const CommandRegistration kTokenizer("data", 10, add_tokenizer_commands);
 
 }  // namespace
 }  // namespace krait

@@ -67,6 +67,13 @@ TEST_F(GenerateCommand, ReportsTheTextAndItsSpeed) {
   const auto report = nlohmann::json::parse(stream);
   EXPECT_EQ("- So" + report["text"].get<std::string>() + "\n", result.out);
   EXPECT_EQ(report["n_tokens"].get<std::size_t>(), report["tokens"].size());
+  // The model is described as in every report of krait eval.
+  EXPECT_EQ(report["dtype"], "f32");
+  EXPECT_EQ(report["device"], "cpu");
+  EXPECT_EQ(report["step"], 7);
+  EXPECT_EQ(report["weights"], "trained");
+  EXPECT_EQ(report["tokenizer"]["name"], "byte");
+  EXPECT_EQ(report["tokenizer"]["sha256"], ByteTokenizer().identity().sha256);
   EXPECT_GT(report["seconds"].get<double>(), 0);
   EXPECT_NEAR(report["tokens_per_second"].get<double>() * report["seconds"].get<double>(),
               report["n_tokens"].get<double>(), 1e-6);
