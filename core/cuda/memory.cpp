@@ -9,6 +9,7 @@
 #include <cuda_runtime_api.h>
 
 #include "core/cuda/check.h"
+#include "core/cuda/per_device.h"
 #include "core/stream/stream.h"
 
 namespace krait::cuda {
@@ -88,13 +89,7 @@ class Staging {
 };
 
 Staging& staging_of(Device device) {
-  // Never destroyed: the driver may be gone when static objects go.
-  static std::mutex mutex;
-  static auto& all = *new std::array<std::unique_ptr<Staging>, 128>();
-  const std::lock_guard lock(mutex);
-  auto& own = all.at(static_cast<std::size_t>(device.index));
-  if (!own) own = std::make_unique<Staging>(device);
-  return *own;
+  return per_device<Staging>(device, device);
 }
 
 /// Within a GPU, or from one to another: then after the work that makes the source, and before

@@ -6,16 +6,15 @@
 // split along k keeps its partial sums in the workspace and adds them up in a kernel of its own.
 #include "kernels/gemm.h"
 
-#include <array>
 #include <compare>
 #include <cstddef>
 #include <map>
-#include <memory>
 #include <mutex>
 
 #include <cublasLt.h>
 
 #include "core/cuda/check.h"
+#include "core/cuda/per_device.h"
 #include "core/memory/allocator.h"
 #include "core/stream/scratch.h"
 #include "kernels/copy.h"
@@ -148,17 +147,6 @@ class Planner {
   std::map<Case, Plan> plans_;  // nodes stay where they are
 };
 
-Planner& planner_of(Device device) {
-  // Never destroyed: the driver may be gone when static objects go.
-  static std::mutex mutex;
-  static auto& all = *new std::array<std::unique_ptr<Planner>, 128>();
-  use_device(device.index);
-  const std::lock_guard lock(mutex);
-  auto& own = all.at(static_cast<std::size_t>(device.index));
-  if (!own) own = std::make_unique<Planner>();
-  return *own;
-}
-
 /// Under a tool that watches memory, sets c and the workspace to values that are no numbers first.
 /// initcheck does not follow what cuBLASLt's kernels write through the tensor memory accelerator
 /// and would report every reader; an element that a product left out shows all the same, as what it
@@ -178,7 +166,7 @@ void set_for_initcheck(const Gemm& g, std::byte* workspace, const ExecutionConte
 
 /// Computes the product, or returns false when cuBLASLt has no algorithm for it.
 bool try_product(const Gemm& g, const ExecutionContext& ctx) {
-  Planner& planner = planner_of(ctx.device);
+  auto& planner = per_device<Planner>(ctx.device);
   Plan& p = planner.plan({.a = Matrix(g.a),
                           .b = Matrix(g.b),
                           .c = Matrix(g.c),

@@ -39,6 +39,19 @@ DEVICE_TEST(SelectiveScan, AgreesWithTheLoopAtOddSizes) {
   }
 }
 
+// Shared memory above 48 KiB is allowed for a kernel on each device by itself.
+TEST(GpuSelectiveScan, RunsOnEveryDevice) {
+  KRAIT_SKIP_WITHOUT_GPU();
+  if (cuda_device_count() == 1) GTEST_SKIP() << "one CUDA device is here";
+  for (int index = 0; index < cuda_device_count(); ++index) {
+    const Device device{.type = DeviceType::Cuda, .index = static_cast<std::int8_t>(index)};
+    SCOPED_TRACE(str(device));
+    const testing::TestDeviceScope scope(device);
+    SelectiveScan_AgreesWithTheLoopAtOddSizes_body();
+    synchronize(device);
+  }
+}
+
 DEVICE_TEST(SelectiveScan, EachOptionalPartMayBeAbsent) {
   for (int mask = 0; mask < 64; ++mask) {
     expect_agreement_in_all_precisions({.b = 2,

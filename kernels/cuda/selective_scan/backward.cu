@@ -88,7 +88,7 @@ void add_sums(const SelectiveScanBackward& s, const BackwardArguments<T>& a,
 
 constexpr int kMostPasses = 16;  // 256 states
 
-/// What the present device can do, by the number of passes.
+/// What the current device can do with the kernels, by the number of passes.
 template <class Traits>
 struct BackwardDevices {
   std::vector<ScanDevice> by_passes;
@@ -110,8 +110,8 @@ void launch(const SelectiveScanBackward& s, BackwardArguments<typename Traits::T
   const auto kernel = selective_scan_backward_kernel<Traits, false>;
   const auto first = selective_scan_backward_kernel<Traits, true>;
   const std::size_t shared = backward_shared_bytes<Traits>(a.passes);
-  static const BackwardDevices<Traits> devices;
-  const ScanDevice& device = devices.by_passes[static_cast<std::size_t>(a.passes - 1)];
+  const ScanDevice& device = per_device<BackwardDevices<Traits>>(ctx.device)
+                                 .by_passes[static_cast<std::size_t>(a.passes - 1)];
   const std::int64_t batch = s.forward.u.size(0);
   const ScanPlan plan = scan_plan({.batch = batch,
                                    .length = a.length,

@@ -404,15 +404,25 @@ __global__ void __launch_bounds__(Traits::kThreads, Traits::kStates == 4 ? 3 : 2
   }
 }
 
+/// What the current device can do with the kernels.
+template <class Traits>
+struct ForwardDevice {
+  static constexpr std::size_t kShared = sizeof(ForwardTiles<Traits>);
+  static_assert(kShared <= kMostSharedBytes);
+  static ScanDevice allow(void (*kernel)(ForwardArguments<typename Traits::T>)) {
+    return {reinterpret_cast<const void*>(kernel), kShared};
+  }
+  ScanDevice first = allow(selective_scan_forward_kernel<Traits, true>);
+  ScanDevice whole = allow(selective_scan_forward_kernel<Traits, false>);
+};
+
 template <class Traits>
 void launch(ForwardArguments<typename Traits::T> a, std::int64_t batch,
             const ExecutionContext& ctx) {
-  constexpr std::size_t kShared = sizeof(ForwardTiles<Traits>);
-  static_assert(kShared <= kMostSharedBytes);
+  constexpr std::size_t kShared = ForwardDevice<Traits>::kShared;
   const auto kernel = selective_scan_forward_kernel<Traits, false>;
   const auto first = selective_scan_forward_kernel<Traits, true>;
-  static const ScanDevice device(reinterpret_cast<const void*>(kernel), kShared);
-  static const ScanDevice first_device(reinterpret_cast<const void*>(first), kShared);
+  const ScanDevice& device = per_device<ForwardDevice<Traits>>(ctx.device).whole;
   const ScanPlan plan = scan_plan({.batch = batch,
                                    .length = a.length,
                                    .channels = a.channels,

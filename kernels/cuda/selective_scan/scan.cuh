@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "core/cuda/per_device.h"
 #include "kernels/cuda/device/launch.cuh"
 #include "kernels/cuda/selective_scan/plan.h"
 
@@ -52,7 +53,8 @@ struct ScanTraits {
                 kTile % kPreparedStep == 0);
 };
 
-/// What a kernel with this much shared memory finds on the present device.
+/// What a kernel with this much shared memory finds on the current device, which is told that the
+/// kernel needs so much: for per_device.
 struct ScanDevice {
   int multiprocessors = 1, resident_blocks = 1;
   ScanDevice(const void* kernel, std::size_t shared_bytes) {
