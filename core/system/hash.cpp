@@ -4,8 +4,10 @@
 #include <bit>
 #include <cstring>
 
-#include <cpuid.h>
-#include <immintrin.h>
+#if defined(__x86_64__)
+#  include <cpuid.h>
+#  include <immintrin.h>
+#endif
 
 #include "core/error.h"
 
@@ -50,6 +52,7 @@ void compress_portable(std::uint32_t* state, const std::byte* blocks, std::size_
   }
 }
 
+#if defined(__x86_64__)
 // Intel, "Intel SHA Extensions" (2013). The instructions keep the state as the words ABEF and CDGH
 // (high to low), do two rounds each, and extend the message schedule by four words at a time.
 __attribute__((target("sha,sse4.1,ssse3"))) void compress_instructions(std::uint32_t* state,
@@ -92,16 +95,25 @@ __attribute__((target("sha,sse4.1,ssse3"))) void compress_instructions(std::uint
   _mm_storeu_si128(reinterpret_cast<__m128i*>(state + 4), _mm_alignr_epi8(dchg, feba, 8));
 }
 
+bool find_sha_instructions() {
+  // CPUID leaf 7, EBX bit 29: clang 14 has no name for it in __builtin_cpu_supports.
+  std::uint32_t a = 0, b = 0, c = 0, d = 0;
+  const bool known = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0;
+  return known && (b >> 29 & 1) != 0 && __builtin_cpu_supports("ssse3") != 0 &&
+         __builtin_cpu_supports("sse4.1") != 0;
+}
+#else
+constexpr auto compress_instructions = compress_portable;  // never taken
+
+bool find_sha_instructions() {
+  return false;
+}
+#endif
+
 }  // namespace
 
 bool has_sha_instructions() {
-  // CPUID leaf 7, EBX bit 29: clang 14 has no name for it in __builtin_cpu_supports.
-  static const bool available = [] {
-    std::uint32_t a = 0, b = 0, c = 0, d = 0;
-    const bool known = __get_cpuid_count(7, 0, &a, &b, &c, &d) != 0;
-    return known && (b >> 29 & 1) != 0 && __builtin_cpu_supports("ssse3") != 0 &&
-           __builtin_cpu_supports("sse4.1") != 0;
-  }();
+  static const bool available = find_sha_instructions();
   return available;
 }
 

@@ -45,6 +45,15 @@ struct Loop {
   }
 };
 
+/// Tells the processor that its thread waits in a loop.
+void pause_processor() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
 int default_thread_count() {
   if (const char* text = std::getenv("KRAIT_THREADS")) {
     if (const int n = std::atoi(text); n >= 1) return n;
@@ -95,7 +104,7 @@ class Pool {
   template <class Condition>
   static void spin_until(Condition&& condition) {
     constexpr int kSpins = 4000;  // about 50 us
-    for (int i = 0; i < kSpins && !condition(); ++i) __builtin_ia32_pause();
+    for (int i = 0; i < kSpins && !condition(); ++i) pause_processor();
   }
 
   void work(const std::stop_token& stop) {
