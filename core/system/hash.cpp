@@ -72,7 +72,7 @@ __attribute__((target("sha,sse4.1,ssse3"))) void compress_instructions(std::uint
       const auto* words = reinterpret_cast<const __m128i*>(blocks + 16 * i);
       w[i] = _mm_shuffle_epi8(_mm_loadu_si128(words), big_endian);
     }
-#pragma GCC unroll 16
+#  pragma GCC unroll 16
     for (int step = 0; step < 16; ++step) {
       __m128i& words = w[step % 4];
       if (step >= 4) {

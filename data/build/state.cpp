@@ -89,6 +89,12 @@ void require_replaceable(const fs::path& folder) {
               "' exists and is not a set of shards, so it is not replaced; choose another output.");
 }
 
+/// What a build that was killed can leave of its folder besides one with a lock.
+bool is_absent_or_empty(const fs::path& folder) {
+  std::error_code error;
+  return !path_exists(folder) || (fs::is_empty(folder, error) && !error);
+}
+
 void rename_or_throw(const fs::path& from, const fs::path& to) {
   std::error_code error;
   fs::rename(from, to, error);
@@ -111,17 +117,14 @@ UnfinishedBuild::UnfinishedBuild(const fs::path& output, const Json& identity,
       sources_(sources) {
   for (const SetPart part : kSetParts) require_replaceable(output_ / name_of(part));
   const fs::path state = folder_ / "state.json", lock = folder_ / "lock";
-  KRAIT_CHECK(Usage, !path_exists(folder_) || path_exists(lock), "'", folder_.string(),
+  KRAIT_CHECK(Usage, path_exists(lock) || is_absent_or_empty(folder_), "'", folder_.string(),
               "' exists but is not left from an interrupted build; move it away.");
-  for (const SetPart part : kSetParts) {
-    std::error_code error;
-    fs::create_directories(folder(part), error);
-    if (error) throw_io_error("make the folder", folder(part), error.value());
-  }
+  make_directories(folder_);
   lock_ = FileDescriptor(::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!lock_) throw_io_error("open", lock, errno);
   KRAIT_CHECK(Io, ::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0, "another process is building in '",
               output_.string(), "'; wait for it, or choose another output.");
+  for (const SetPart part : kSetParts) make_directories(folder(part));
   if (path_exists(state)) load(read_file(state, kMaxStateBytes));
   remove_leftovers();
 }
@@ -208,7 +211,17 @@ void UnfinishedBuild::clear() {
   remove_leftovers();
 }
 
+// A kill at any moment leaves a folder that the next build takes for one of ours: what the state
+// names goes first, then the state, then the lock.
 void UnfinishedBuild::remove() {
+  const auto is_last = [](const fs::path& name) { return name == "state.json" || name == "lock"; };
+  std::vector<fs::path> first;
+  for (const auto& entry : fs::directory_iterator(folder_)) {
+    if (!is_last(entry.path().filename())) first.push_back(entry.path());
+  }
+  for (const fs::path& path : first) remove_path(path);
+  remove_path(folder_ / "state.json");
+  remove_path(folder_ / "lock");
   remove_path(folder_);
 }
 

@@ -233,6 +233,19 @@ TEST_F(BuildShards, ANewBuildReplacesTheOldSetAndNothingElse) {
                [&] { build(options("other")); });
 }
 
+// What builds leave that were killed as they began or as they cleaned up.
+TEST_F(BuildShards, TheRestsOfABuildThatWasKilledAreTaken) {
+  build(options("straight"));
+  fs::create_directories(directory_ / "begun/unfinished-build");
+  write("locked/unfinished-build/lock", "");
+  write("cleaning/unfinished-build/lock", "");
+  write("cleaning/unfinished-build/old-train/train-00000.h5", "of the set that was replaced");
+  for (const char* output : {"begun", "locked", "cleaning"}) {
+    build(options(output));
+    EXPECT_EQ(contents(directory_ / output), contents(directory_ / "straight")) << output;
+  }
+}
+
 TEST_F(BuildShards, FewDocumentsAreSplitAsWithoutShards) {
   fs::remove_all(directory_ / "in");
   for (const int documents : {1, 2, 3}) {
