@@ -104,10 +104,10 @@ class BackwardBlock {
                                                   std::int64_t{0}))
                            : 0;
     Complex dh[Traits::kSteps];
-#pragma unroll
-    for (int i = 0; i < Traits::kSteps; ++i) {
-      if (i < count_) dh[i] = lane_.load(a_.dh, first + i), delta_[i] = lane_.delta(first + i);
-    }
+    for_positions(count_, [&](int i) {
+      dh[i] = lane_.load(a_.dh, first + i);
+      delta_[i] = lane_.delta(first + i);
+    });
     Complex carry;
     all_less_one_ = {};
 #pragma unroll
@@ -124,13 +124,11 @@ class BackwardBlock {
   __device__ void load_rest(std::int64_t tile, Complex (&x)[Traits::kSteps],
                             Complex (&before)[Traits::kSteps]) const {
     const std::int64_t first = tile + warp_ * Traits::kSteps;
-#pragma unroll
-    for (int i = 0; i < Traits::kSteps; ++i) {
-      if (i >= count_) break;
+    for_positions(count_, [&](int i) {
       x[i] = lane_.load(a_.in.x, first + i);
       before[i] = first + i > 0 ? lane_.load(a_.in.h, first + i - 1)
                                 : lane_.load_state(a_.in.initial_state);
-    }
+    });
   }
   __device__ void exchange(int turn_of) {
     shared_.value[turn_of][warp_][column_] = value_;

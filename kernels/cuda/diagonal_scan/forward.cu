@@ -89,21 +89,19 @@ class ForwardBlock {
                            : 0;
     Complex x[Traits::kSteps];
     float delta[Traits::kSteps];
-#pragma unroll
-    for (int i = 0; i < Traits::kSteps; ++i) {
-      if (i < count_) x[i] = lane_.load(a_.in.x, first + i), delta[i] = lane_.delta(first + i);
-    }
+    for_positions(count_, [&](int i) {
+      x[i] = lane_.load(a_.in.x, first + i);
+      delta[i] = lane_.delta(first + i);
+    });
     Complex h;
     all_less_one_ = {};
-#pragma unroll
-    for (int i = 0; i < Traits::kSteps; ++i) {
-      if (i >= count_) break;
+    for_positions(count_, [&](int i) {
       less_one_[i] = lane_.resets(first + i) ? Complex{-1, 0} : lane_.less_one(delta[i]);
       h = turn(less_one_[i], h);
       h = {h.re + delta[i] * x[i].re, h.im + delta[i] * x[i].im};
       all_less_one_ = compose(less_one_[i], all_less_one_);
       h_[i] = h;
-    }
+    });
     value_ = h;
   }
   __device__ void exchange(int turn_of) {
@@ -114,15 +112,13 @@ class ForwardBlock {
   /// h of the warp's positions, into which `entering` comes.
   __device__ void store(std::int64_t tile, Complex entering) const {
     const std::int64_t first = tile + warp_ * Traits::kSteps;
-#pragma unroll
-    for (int i = 0; i < Traits::kSteps; ++i) {
-      if (i >= count_) break;
+    for_positions(count_, [&](int i) {
       entering = turn(less_one_[i], entering);
       const Complex h = h_[i] + entering;
       T* row = a_.in.h.at(lane_.batch(), lane_.position(first + i));
       row[lane_.state()] = from_float<T>(h.re);
       row[a_.in.states + lane_.state()] = from_float<T>(h.im);
-    }
+    });
   }
 
   const ForwardTask<T>& a_;

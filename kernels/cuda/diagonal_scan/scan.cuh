@@ -170,6 +170,21 @@ class DiagonalLane {
   float sine_ = 0, cosine_ = 1, cosine_less_one_ = 0;  // of a fixed phase
 };
 
+/// Calls f(i) for the first `count` of a warp's positions. A full set, which almost all are, has no
+/// branches, so that its loads are under way together.
+template <class F>
+__device__ inline void for_positions(int count, F&& f) {
+  if (count == DiagonalScanTraits::kSteps) {
+#pragma unroll
+    for (int i = 0; i < DiagonalScanTraits::kSteps; ++i) f(i);
+  } else {
+#pragma unroll
+    for (int i = 0; i < DiagonalScanTraits::kSteps; ++i) {
+      if (i < count) f(i);
+    }
+  }
+}
+
 /// What some positions do to a state that enters them.
 struct DiagonalPair {
   Complex value, less_one;
