@@ -125,7 +125,7 @@ void Trainer::keep_best_of_same_data(const Config& before) {
   position_.best_loss = std::numeric_limits<double>::infinity();
   position_.best_step = 0;
   position_.best_identity.clear();
-  say("the evaluation changed since the checkpoint: the best one is looked for anew");
+  say("the evaluation is not the one of the checkpoint: its results no longer decide the best one");
 }
 
 void Trainer::continue_from(const CheckpointInfo& checkpoint) {
