@@ -57,7 +57,7 @@ class RecomputeNode final : public Node {
     }
     std::vector<Root> roots;
     {
-      const EnableGradScope enable;
+      const GradScope recording(true);
       const std::vector<Variable> outputs = function_(copies_);
       for (std::size_t i = 0; i < outputs.size(); ++i) {
         if (grad_outputs[i].defined() && outputs[i].requires_grad()) {

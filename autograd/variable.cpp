@@ -63,10 +63,10 @@ void Variable::on_gradient_ready(std::function<void()> hook) const {
   state_->gradient_ready = std::move(hook);
 }
 
-NoGradScope::NoGradScope(bool enable) : previous_(enabled) {
-  enabled = enable;
+GradScope::GradScope(bool record) : previous_(enabled) {
+  enabled = record;
 }
-NoGradScope::~NoGradScope() {
+GradScope::~GradScope() {
   enabled = previous_;
 }
 bool grad_enabled() {

@@ -76,24 +76,20 @@ class Variable {
   Tensor value_;  // of what is no leaf
 };
 
-/// While one is open on a thread, operations there record no graph.
-class NoGradScope {
+/// While one is open on a thread, operations there record a graph, or record none.
+class GradScope {
  public:
-  NoGradScope() : NoGradScope(false) {}
-  ~NoGradScope();
-  NoGradScope(const NoGradScope&) = delete;
-  NoGradScope& operator=(const NoGradScope&) = delete;
-
- protected:
-  explicit NoGradScope(bool enabled);
+  explicit GradScope(bool record);
+  ~GradScope();
+  GradScope(const GradScope&) = delete;
+  GradScope& operator=(const GradScope&) = delete;
 
  private:
   bool previous_;
 };
-/// The opposite: recompute() opens one inside backward.
-class EnableGradScope : public NoGradScope {
+class NoGradScope : public GradScope {
  public:
-  EnableGradScope() : NoGradScope(true) {}
+  NoGradScope() : GradScope(false) {}
 };
 bool grad_enabled();
 

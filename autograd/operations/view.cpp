@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <numeric>
+#include <optional>
 
 #include "autograd/node.h"
 #include "kernels/copy.h"
@@ -104,20 +105,12 @@ Variable record_view(const Variable& x, const Tensor& value, std::string_view na
   });
 }
 
-bool can_reshape(const Tensor& t, const Shape& shape) {
-  try {
-    t.reshape(shape);
-    return true;
-  } catch (const Error&) {
-    return false;
-  }
-}
-
 }  // namespace
 
 Variable reshape(const Variable& x, const Shape& shape) {
   const Tensor& value = x.value();
-  const Tensor y = (can_reshape(value, shape) ? value : dense(value)).reshape(shape);
+  const std::optional<Tensor> view = value.try_reshape(shape);
+  const Tensor y = view ? *view : dense(value).reshape(shape);
   return record_view(x, y, "reshape",
                      [from = x.shape()](const Tensor& dy) { return dy.reshape(from); });
 }

@@ -155,7 +155,7 @@ bool strides_for_view(const Shape& shape, const Shape& strides, const Shape& tar
 
 }  // namespace
 
-Tensor Tensor::reshape(Shape shape) const {
+std::optional<Tensor> Tensor::try_reshape(Shape shape) const {
   int inferred = -1;
   std::int64_t known = 1;
   for (int i = 0; i < shape.rank(); ++i) {
@@ -171,10 +171,15 @@ Tensor Tensor::reshape(Shape shape) const {
                 " elements and cannot take shape ", shape, ".");
   if (is_contiguous()) return view_of(shape, contiguous_strides(shape), offset_);
   Shape strides;
-  KRAIT_REQUIRE(strides_for_view(shape_, strides_, shape, &strides), "[Tensor::reshape] shape ",
-                shape_, " with strides ", strides_, " cannot be seen as ", shape,
-                " without a copy.");
+  if (!strides_for_view(shape_, strides_, shape, &strides)) return std::nullopt;
   return view_of(shape, strides, offset_);
+}
+
+Tensor Tensor::reshape(const Shape& shape) const {
+  const std::optional<Tensor> view = try_reshape(shape);
+  KRAIT_REQUIRE(view.has_value(), "[Tensor::reshape] shape ", shape_, " with strides ", strides_,
+                " cannot be seen as ", shape, " without a copy.");
+  return *view;
 }
 
 Tensor Tensor::slice(int dim, std::int64_t begin, std::int64_t end) const {

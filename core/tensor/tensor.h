@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -101,7 +102,9 @@ class Tensor {
 
   /// The same elements in another shape, without a copy. One size may be -1 (inferred). Throws when
   /// the strides do not allow it.
-  Tensor reshape(Shape shape) const;
+  Tensor reshape(const Shape& shape) const;
+  /// The same, but nothing when the strides do not allow it.
+  std::optional<Tensor> try_reshape(Shape shape) const;
   /// Elements [begin, end) of dimension `dim`.
   Tensor slice(int dim, std::int64_t begin, std::int64_t end) const;
   /// Dimension `dim` fixed at `index` and dropped.

@@ -4,7 +4,7 @@
 
 namespace krait {
 
-/// Normalisation over the last dimension: weight (d) initially 1; LayerNorm also has bias (d),
+/// Normalisation over the last dimension: weight (d) initially 1; layer norm also has bias (d),
 /// initially 0, both of `dtype`. The result is of `output`. Formulas in kernels/norm.h.
 class Norm : public Module {
  public:
@@ -15,15 +15,6 @@ class Norm : public Module {
 
  private:
   NormParameters parameters_;
-};
-
-class RMSNorm : public Norm {
- public:
-  RMSNorm(std::int64_t d, double eps, DType dtype) : Norm(NormKind::Rms, d, eps, dtype) {}
-};
-class LayerNorm : public Norm {
- public:
-  LayerNorm(std::int64_t d, double eps, DType dtype) : Norm(NormKind::Layer, d, eps, dtype) {}
 };
 
 }  // namespace krait
