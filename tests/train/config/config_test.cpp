@@ -249,6 +249,9 @@ TEST(Config, MissingFieldsPointAtTheirSection) {
 TEST(Config, MistakesInLayersAreShownWhereTheyStand) {
   EXPECT_EQ(mistakes(with("  n_layer: 2\n", "  layers: mamba1 x3, mumba\n")),
             "c.yaml:5:22: model.layers 'mumba' is not a kind of layer; use mamba1, s4d");
+  EXPECT_EQ(mistakes(kValid + "model.layers: mamba1 x3\n"),
+            "c.yaml:5:12: model.n_layer must be left out, or be 3, the number of layers in "
+            "model.layers; got 2");
   const Config hybrid = parse(with("  n_layer: 2\n", "  layers: (mamba1 x3, s4d) x2\n"));
   EXPECT_EQ(hybrid.model.layer_count(), 8);
 }
@@ -262,7 +265,6 @@ TEST(Config, RulesBetweenFieldsBlameTheFieldOrTheOverride) {
       {"schedule: {kind: wsd, warmup_steps: 60, decay_steps: 41}",
        "must be at most train.steps - schedule.warmup_steps (40), got 41"},
       {"model.dt_min: 0.5", "model.dt_max must be at least model.dt_min (0.5)"},
-      {"model.layers: mamba1 x3", "model.n_layer must be left out, or be 3, the number of layers"},
       {"s4d.d_state: 7", "s4d.d_state must be even for a complex A (s4d.initial is lin), got 7"},
       {"s4d.dt_min: 0.5", "s4d.dt_max must be at least s4d.dt_min (0.5)"},
       {"evaluation.every: 10", "evaluation.every needs a token set in data.valid"},
@@ -371,7 +373,7 @@ TEST(ConfigSchema, EveryFieldSurvivesDumpAndReloadAlone) {
     const FieldValue value = other_value(field, config, random.uniform());
     field.set(config, value);
     EXPECT_EQ(field.get(config), value) << field.name;
-    if (field.name == "model.d_conv") field.set(config, std::int64_t{7});
+    if (field.key() == "d_conv") field.set(config, std::int64_t{7});
     // Keep the rules between fields true.
     config.schedule.decay_steps = std::max<std::int64_t>(config.schedule.decay_steps, 1);
     config.train.batch_size = config.train.accumulation * config.train.batch_size;
