@@ -14,9 +14,7 @@ struct DeviceProperties {
   int compute_major = 0, compute_minor = 0;
   int multiprocessors = 0;
   std::size_t memory_bytes = 0, l2_bytes = 0;
-  double clock_hz = 0;         // highest clock of a multiprocessor
-  double memory_clock_hz = 0;  // highest clock of the memory
-  int memory_bus_bits = 0;
+  double clock_hz = 0;                          // highest clock of a multiprocessor
   int driver_version = 0, runtime_version = 0;  // 1000 * major + 10 * minor
 
   /// Fused multiply-adds in f32 a second, counted as two operations each; 0 when unknown.

@@ -24,8 +24,7 @@ DeviceProperties device_properties(Device device) {
                        .compute_minor = p.minor,
                        .multiprocessors = p.multiProcessorCount,
                        .memory_bytes = p.totalGlobalMem,
-                       .l2_bytes = static_cast<std::size_t>(p.l2CacheSize),
-                       .memory_bus_bits = p.memoryBusWidth};
+                       .l2_bytes = static_cast<std::size_t>(p.l2CacheSize)};
   const auto attribute = [&](cudaDeviceAttr which) {
     int value = 0;
     if (cudaDeviceGetAttribute(&value, which, device.index) == cudaSuccess) return value;
@@ -33,7 +32,6 @@ DeviceProperties device_properties(Device device) {
     return 0;
   };
   out.clock_hz = 1e3 * attribute(cudaDevAttrClockRate);
-  out.memory_clock_hz = 1e3 * attribute(cudaDevAttrMemoryClockRate);
   KRAIT_CUDA_CHECK(cudaDriverGetVersion(&out.driver_version));
   KRAIT_CUDA_CHECK(cudaRuntimeGetVersion(&out.runtime_version));
   return out;
