@@ -1,3 +1,4 @@
+// Where tensors lie and kernels run: the CPU, or one of the CUDA devices.
 #pragma once
 #include <cstdint>
 #include <ostream>

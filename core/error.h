@@ -8,12 +8,12 @@
 
 namespace krait {
 
-/// What went wrong, and so what the process exits with (see exit_code).
+/// What went wrong. It decides the exit code of the process (exit_code).
 enum class ErrorKind {
   Contract,      // a caller inside Krait broke a stated requirement: a bug of ours
   Usage,         // the command line
-  BadData,       // a file that is there but corrupt, truncated or of the wrong form
-  MissingInput,  // a file or directory that is not there
+  BadData,       // a file that exists but is corrupt, truncated or of the wrong form
+  MissingInput,  // a file or directory that does not exist
   RankLost,      // a peer process is gone
   NonFinite,     // a loss or gradient that is not a number
   Io,            // the operating system refused: full disk, no permission

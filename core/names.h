@@ -8,8 +8,8 @@
 
 namespace krait {
 
-/// The names of Enum's values 0, 1, 2, ... in order. Whoever defines an enumeration that has names
-/// specialises it beside the definition.
+/// The names of Enum's values 0, 1, 2, ... in order. The header that defines an enumeration with
+/// names specialises it there.
 template <class Enum>
 inline constexpr std::array<std::string_view, 0> kNames{};
 

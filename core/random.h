@@ -1,4 +1,4 @@
-// Counter-based random numbers: Philox4x32-10 (Salmon, Moraes, Dror, Shaw 2011, "Parallel random
+// Counter-based random numbers, Philox4x32-10 (Salmon, Moraes, Dror, Shaw 2011, "Parallel random
 // numbers: as easy as 1, 2, 3"). A number is a pure function of (seed, purpose, stream, index), so
 // it is the same on every device, at any world size, and after a resume.
 #pragma once
@@ -67,8 +67,9 @@ constexpr std::uint32_t stream_of(std::string_view name) {
   return hash;
 }
 
-/// A pseudo-random permutation of [0, size) evaluated one element at a time in constant memory: a
-/// six-round Feistel network on the next power of four, walked until it lands inside.
+/// A pseudo-random permutation of [0, size), evaluated one element at a time in constant memory: a
+/// six-round Feistel network on the next power of four, applied again until its result is below
+/// `size`.
 class Permutation {
  public:
   Permutation(std::uint64_t size, const RandomStream& stream);

@@ -10,7 +10,7 @@ namespace krait::cuda {
 /// Contract. `call` and `where` say what failed and in which line.
 void check_status(cudaError_t status, const char* call, const char* where);
 
-/// Makes a device the current one of this thread; cheap when it is already.
+/// Makes a device the current one of this thread. Cheap when it is that already.
 void use_device(int index);
 
 }  // namespace krait::cuda

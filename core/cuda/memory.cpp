@@ -92,8 +92,8 @@ Staging& staging_of(Device device) {
   return per_device<Staging>(device, device);
 }
 
-/// Within a GPU, or from one to another: then after the work that makes the source, and before
-/// later work that may change it.
+/// Copies within a GPU, or from one to another. Between GPUs the copy comes after the work that
+/// computes the source and before later work that may change it.
 void copy_on_device(const MemoryTarget& target, const MemoryOrigin& source, std::size_t bytes) {
   const Stream stream = krait::device_stream(target.device, StreamKind::Compute);
   const bool between = !(source.device == target.device);

@@ -28,7 +28,7 @@ class HostMemory final : public MemorySource {
   }
 };
 
-/// Where this thread's allocations go, when not to the cache.
+/// The blocks that this thread's allocations are reserved for; null: none.
 thread_local ReservedBlocks* open_reserve = nullptr;
 
 }  // namespace
@@ -41,7 +41,7 @@ CachingAllocator::~CachingAllocator() {
 }
 
 std::size_t CachingAllocator::size_class(std::size_t bytes) {
-  constexpr std::size_t kSmallest = 512;  // below it, a step of 64 bytes would only make classes
+  constexpr std::size_t kSmallest = 512;  // below it, steps of 64 bytes would only add classes
   if (bytes <= kSmallest)
     return (std::max<std::size_t>(bytes, 1) + kAlignment - 1) & ~(kAlignment - 1);
   const std::size_t step = std::bit_floor(bytes - 1) / 8;

@@ -1,5 +1,6 @@
-// A caching allocator: blocks given back are kept for the next request of their size class, so a
-// training run asks the operating system (or the CUDA driver) for memory in its first step only.
+// A caching allocator. It keeps blocks that are given back for the next request of their size
+// class, so a training run asks the operating system (or the CUDA driver) for memory only in its
+// first step.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -22,7 +23,7 @@ struct AllocatorStatistics {
   std::uint64_t driver_calls = 0;  // requests that reached the system
 };
 
-/// Where a CachingAllocator gets its blocks from.
+/// The memory that a CachingAllocator divides.
 class MemorySource {
  public:
   virtual ~MemorySource() = default;
@@ -33,8 +34,8 @@ class MemorySource {
 
 /// Caching keeps blocks for the next request of their size class. Exact asks the source for every
 /// request, byte for byte, and gives the block back at once: slow, but a tool that watches the
-/// source (compute-sanitizer) then sees each access beside a block and each read of bytes never
-/// written.
+/// source (compute-sanitizer) then sees every access outside a block and every read of bytes that
+/// were never written.
 enum class AllocatorMode : std::uint8_t { Caching, Exact };
 
 class ReservedBlocks;
@@ -78,21 +79,21 @@ class CachingAllocator {
   AllocatorMode mode_;
   mutable std::mutex mutex_;
   Blocks cache_;
-  std::unordered_map<void*, ReservedBlocks*> reserved_;  // of the blocks that are
+  std::unordered_map<void*, ReservedBlocks*> reserved_;  // owners of reserved blocks
   AllocatorStatistics statistics_;
 };
 
-/// Blocks that recorded work keeps for itself (core/stream/graph.h): they are used again and again
-/// by what is recorded, and by nobody else until the object goes. Not in Exact mode.
+/// Blocks that belong to recorded work (core/stream/graph.h): every replay uses them, and nobody
+/// else does until this object is destroyed. Not in Exact mode.
 class ReservedBlocks {
  public:
   explicit ReservedBlocks(CachingAllocator& allocator);
-  /// Blocks that are still in use stay so, and go to the cache when they are given back.
+  /// Blocks in use stay valid, and go to the cache when they are given back.
   ~ReservedBlocks();
   ReservedBlocks(const ReservedBlocks&) = delete;
   ReservedBlocks& operator=(const ReservedBlocks&) = delete;
 
-  /// While it is open, what this thread allocates from the allocator becomes reserved.
+  /// While one is open, blocks that this thread allocates from the allocator become reserved.
   class Scope {
    public:
     explicit Scope(ReservedBlocks& blocks);
@@ -111,10 +112,10 @@ class ReservedBlocks {
 };
 
 /// The process-wide allocator of a device. On a GPU it is ordered by the device's compute stream: a
-/// block given back can be handed out again at once, for work that comes later in that stream. Who
-/// uses a block on another stream keeps it until that work is done (core/stream/stream.h). The
-/// environment variable KRAIT_EXACT_MEMORY, set to anything but 0, puts the allocators of GPUs into
-/// Exact mode. Throws for a device that this build or machine lacks.
+/// block that is given back can be handed out again at once, for later work in that stream. Code
+/// that uses a block on another stream must keep it until that work is done (core/stream/stream.h).
+/// The environment variable KRAIT_EXACT_MEMORY, set to anything but 0, puts the allocators of GPUs
+/// into Exact mode. Throws for a device that this build or machine lacks.
 CachingAllocator& allocator(Device device);
 
 /// The process-wide allocator of host memory that a GPU copies to and from without a staging copy

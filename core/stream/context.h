@@ -1,4 +1,4 @@
-// What a kernel may use besides its arguments.
+// What kernels receive besides their arguments.
 #pragma once
 #include "core/device.h"
 #include "core/stream/stream.h"
@@ -14,7 +14,7 @@ struct ExecutionContext {
   bool tf32 = false;  // CUDA: matrix products of f32 with 10 bits of mantissa
 };
 
-/// The context of a device with its compute stream, otherwise as by default.
+/// The context of a device with its compute stream; the other members have their defaults.
 ExecutionContext execution_context(Device device);
 
 /// The context that layers and autograd operations use on this thread.

@@ -10,7 +10,7 @@ Graph::Graph(std::function<void()> work) : work_(std::move(work)), context_(curr
     if (context_.device.is_cuda() && memory.mode() == AllocatorMode::Caching) {
       blocks_ = std::make_unique<ReservedBlocks>(memory);
       const ReservedBlocks::Scope scope(*blocks_);
-      work_();  // what is made at first use is made here, and all blocks are there afterwards
+      work_();  // makes what is made at first use, and leaves all blocks in the cache
       cuda::begin_recording(context_.stream);
       try {
         work_();

@@ -1,4 +1,4 @@
-// Device work that is recorded once and submitted again and again as one launch.
+// Device work that is recorded once and then submitted as one launch, any number of times.
 #pragma once
 #include <functional>
 #include <memory>
@@ -9,16 +9,18 @@
 namespace krait {
 
 /// Small models spend more time submitting kernels than computing them: as a graph, a step of a
-/// thousand kernels is one call. The work reads its inputs from tensors that were there before and
-/// writes its results into such, since replaying passes nothing in or out; what it allocates stays
-/// reserved for it. Everything that the host decides (shapes, which kernels, numbers passed by
-/// value) is decided while recording. It must not wait for the device or read from it.
+/// thousand kernels is one call. The work reads its inputs from tensors that exist before it is
+/// recorded and writes its results into such tensors, since a replay takes no arguments and returns
+/// nothing. The memory that it allocates stays reserved for it. Everything that the host decides
+/// (shapes, which kernels, numbers passed by value) is fixed by the recording. It must not wait for
+/// the device or read from it.
 ///
 /// On the CPU, and for an allocator in Exact mode, replay() calls the work again.
 class Graph {
  public:
-  /// Runs `work` on the current context (core/stream/context.h), which must be that of the calls to
-  /// replay(), and records it: afterwards it has happened once. `work` must stay callable.
+  /// Runs `work` on the current context (core/stream/context.h), which must be the same at every
+  /// replay(), and records it, so it has been done once when this returns. `work` must stay
+  /// callable.
   explicit Graph(std::function<void()> work);
   ~Graph();
   Graph(const Graph&) = delete;
@@ -35,9 +37,9 @@ class Graph {
 };
 
 namespace cuda {
-/// While work is submitted to `stream`: records it instead of running it.
+/// From here on, work submitted to `stream` is recorded instead of run.
 void begin_recording(const Stream& stream);
-/// Ends it and gives the graph; the second drops what was recorded, after an error.
+/// Ends the recording: the first returns the graph, the second drops it after an error.
 void* end_recording(const Stream& stream);
 void cancel_recording(const Stream& stream) noexcept;
 void launch_graph(void* graph, const Stream& stream);

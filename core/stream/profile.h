@@ -7,8 +7,8 @@ namespace krait {
 /// Whether ProfileRange marks anything; off at the start. Process-wide.
 void set_profile_ranges(bool on);
 
-/// What this thread submits until the scope ends stands under `name` in the profiler. Costs nothing
-/// without CUDA and next to nothing while ranges are off.
+/// Work that this thread submits until the scope ends appears under `name` in the profiler. Costs
+/// nothing without CUDA and almost nothing while ranges are off.
 class ProfileRange {
  public:
   explicit ProfileRange(std::string_view name);

@@ -1,3 +1,4 @@
+// Temporary memory of kernels.
 #pragma once
 #include <cstddef>
 #include <cstdint>

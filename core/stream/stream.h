@@ -1,4 +1,4 @@
-// Queues of device work and marks in them.
+// Queues of device work, and events that mark places in them.
 #pragma once
 #include <cstdint>
 
@@ -12,8 +12,8 @@ struct Stream {
   void* handle = nullptr;
 };
 
-/// Compute runs everything that tensors come from; Copy moves memory between host and device beside
-/// it; Communication serves collectives.
+/// Compute runs all work on tensors; Copy moves memory between host and device at the same time;
+/// Communication runs collectives.
 enum class StreamKind : std::uint8_t { Compute, Copy, Communication };
 
 /// The process-wide stream of a device; an empty one on the CPU.
@@ -32,12 +32,12 @@ class Event {
   Event& operator=(const Event&) = delete;
 
   void record(const Stream& stream);
-  /// Later work in `stream` waits for the mark; the host does not.
+  /// Makes later work in `stream` wait for the mark, but not the host.
   void block(const Stream& stream) const;
-  /// The host waits.
+  /// Makes the host wait for the mark.
   void synchronize() const;
   bool happened() const;
-  /// Milliseconds from `start` to this mark; both timed and happened.
+  /// Milliseconds from `start` to this mark. Both must be timed and have happened.
   double milliseconds_since(const Event& start) const;
 
  private:

@@ -15,8 +15,8 @@
 
 namespace krait {
 
-/// Values that a thread of the queue's own produces ahead of the thread that takes them. At most
-/// `depth` values wait, and the producer holds one more while the queue is full.
+/// Values that the queue's own thread produces before another thread takes them. At most `depth`
+/// values wait in the queue, and the producer holds one more while it is full.
 template <typename T>
 class BoundedQueue {
  public:
@@ -37,8 +37,8 @@ class BoundedQueue {
   BoundedQueue(const BoundedQueue&) = delete;
   BoundedQueue& operator=(const BoundedQueue&) = delete;
 
-  /// Waits for the next value; nothing at the end of the sequence. The producer's failure is thrown
-  /// here, after the values put before it, and again at every later call.
+  /// Waits for the next value; returns nothing at the end of the sequence. The producer's failure
+  /// is thrown here, after the values put before it, and again at every later call.
   std::optional<T> take() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return !values_.empty() || ended_; });

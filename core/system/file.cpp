@@ -103,7 +103,7 @@ std::string temporary_prefix(const fs::path& target) {
   return str(".", target.filename().string(), ".tmp-");
 }
 
-// A name that no other call here or in a living process uses; O_EXCL decides in any case.
+// A name that no other call in this or another living process uses; O_EXCL decides in any case.
 std::string unique_suffix() {
   static std::atomic<std::uint64_t> counter{0};
   return str(::getpid(), "-", counter.fetch_add(1));
@@ -187,7 +187,7 @@ std::string read_file(const fs::path& path, std::size_t max_bytes) {
   if (::fstat(file.get(), &info) != 0) throw_io_error("inspect", path, errno);
   const auto expected = static_cast<std::size_t>(std::max<off_t>(info.st_size, 0));
   std::string text;
-  // Not only the size that stat gives: pipes and /proc files have none, and a file may grow.
+  // The size from stat is not enough: pipes and files in /proc have none, and a file may grow.
   for (std::size_t length = 0;;) {
     KRAIT_CHECK(BadData, std::max(length, expected) <= max_bytes, "'", path.string(),
                 "' is larger than the ", max_bytes,
@@ -232,7 +232,7 @@ std::string file_sha256(const fs::path& path) {
 FileDescriptor make_unnamed_file(const fs::path& beside) {
   const fs::path directory = directory_of(beside);
   FileDescriptor file(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  // NFS and others have no such files: one that loses its name at once is nearly as good.
+  // NFS and others do not support that: a file whose name is removed at once is nearly as good.
   const bool supported = errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL;
   while (!file && !supported) {
     const fs::path path = directory / (temporary_prefix(beside) + unique_suffix());
@@ -256,7 +256,7 @@ TemporaryFile::TemporaryFile(fs::path target) : target_(std::move(target)) {
     file_ = FileDescriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
     if (!file_ && errno == EEXIST) continue;
     if (!file_) throw_io_error("create", target_, errno);
-    // Between open and flock another process may have taken the file for a stale one.
+    // Between open and flock another process may have removed the file as a stale one.
     struct stat info {};
     const bool locked = ::flock(file_.get(), LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
     if (locked && ::fstat(file_.get(), &info) == 0 && info.st_nlink > 0) return;
@@ -265,7 +265,7 @@ TemporaryFile::TemporaryFile(fs::path target) : target_(std::move(target)) {
 
 TemporaryFile::~TemporaryFile() {
   if (committed_) return;
-  // Frees the space even where another descriptor, such as one of a library, still holds the file.
+  // Frees the space even if another descriptor, such as that of a library, still holds the file.
   [[maybe_unused]] const int result = ::ftruncate(file_.get(), 0);
   ::unlink(path_.c_str());
 }

@@ -25,11 +25,10 @@ Error io_error(const std::filesystem::filesystem_error& error);
 bool path_exists(const std::filesystem::path& path);
 bool directory_exists(const std::filesystem::path& path);
 
-/// Makes a directory and those that lead to it, where they are not there. Nothing for an empty
-/// path.
+/// Makes a directory and its parents where they do not exist. Does nothing for an empty path.
 void make_directories(const std::filesystem::path& path);
 
-/// A file descriptor, closed when it goes. Movable.
+/// A file descriptor that is closed when the object is destroyed. Movable.
 class FileDescriptor {
  public:
   FileDescriptor() = default;
@@ -52,8 +51,8 @@ class FileDescriptor {
 /// Opens for reading (close-on-exec). Throws when that fails or the path is a directory.
 FileDescriptor open_for_reading(const std::filesystem::path& path);
 
-/// Writes all bytes at the current position, whatever signals and short writes come between. `path`
-/// names the file in the error.
+/// Writes all bytes at the current position, also across signals and short writes. `path` names the
+/// file in the error.
 void write_all(const FileDescriptor& file, std::span<const std::byte> bytes,
                const std::filesystem::path& path);
 
@@ -75,16 +74,16 @@ void fsync_directory(const std::filesystem::path& directory);
 /// The lower-case hexadecimal SHA-256 of a file's contents.
 std::string file_sha256(const std::filesystem::path& path);
 
-/// An open file for reading and writing that has no name, in the directory of `beside`, which is in
-/// the error. It is gone when its descriptor closes, however the process ends.
+/// An open file for reading and writing without a name, in the directory of `beside`, which names
+/// it in the error. It disappears when its descriptor closes, however the process ends.
 FileDescriptor make_unnamed_file(const std::filesystem::path& beside);
 
-/// Removes what killed processes left behind of TemporaryFiles for `target`.
+/// Removes the files of TemporaryFiles for `target` that killed processes left behind.
 void remove_stale_temporaries(const std::filesystem::path& target);
 
-/// A new empty file beside `target` (".<name>.tmp-<random>") that takes its place on commit() and
-/// is removed otherwise. What killed processes left there for the same target is removed at
-/// construction; a lock on each file tells those from the files of living ones.
+/// A new empty file next to `target` (".<name>.tmp-<random>") that replaces it on commit() and is
+/// removed otherwise. Construction removes files that killed processes left there for the same
+/// target; a lock on each file tells them from the files of living processes.
 class TemporaryFile {
  public:
   explicit TemporaryFile(std::filesystem::path target);
@@ -95,9 +94,9 @@ class TemporaryFile {
   const std::filesystem::path& path() const { return path_; }
   const std::filesystem::path& target() const { return target_; }
   const FileDescriptor& descriptor() const { return file_; }  // open for reading and writing
-  /// Waits until the contents are on the disk: what can fail for want of space has failed then.
+  /// Waits until the contents are on the disk: afterwards nothing can fail for lack of space.
   void sync() const;
-  /// fsync, rename over the target, fsync of the directory. Once.
+  /// fsync, rename over the target, fsync of the directory. To be called once.
   void commit();
 
  private:
@@ -107,18 +106,19 @@ class TemporaryFile {
   bool committed_ = false;
 };
 
-/// A regular file seen as memory, read-only. It holds the file that was opened, even if another
-/// one is renamed over it; if the file itself is truncated meanwhile, access past the new end is a
-/// SIGBUS: nothing in Krait truncates a file in place.
+/// A regular file seen as read-only memory. It keeps the file that was opened, even if another one
+/// is renamed over it. If the file itself is truncated, access past the new end is a SIGBUS;
+/// nothing in Krait truncates a file in place.
 class MappedFile {
  public:
   enum class Access : std::uint8_t { Sequential, Random };
 
   MappedFile() = default;
-  /// Throws MissingInput or Io; BadData for anything but a regular file and for a file whose last
-  /// byte cannot be read.
+  /// Throws MissingInput or Io, or BadData for a file that is not regular or whose last byte cannot
+  /// be read.
   explicit MappedFile(const std::filesystem::path& path, Access access = Access::Random);
-  /// Maps a file that is open already; `path` names it in errors. The descriptor may close.
+  /// Maps a file that is already open; `path` names it in errors. The descriptor may be closed
+  /// afterwards.
   MappedFile(int descriptor, const std::filesystem::path& path, Access access = Access::Random);
   MappedFile(MappedFile&& other) noexcept;
   MappedFile& operator=(MappedFile&& other) noexcept;
@@ -130,7 +130,7 @@ class MappedFile {
   std::size_t size() const { return size_; }
   /// Asks the system to read a part of bytes() ahead.
   void prefetch(std::span<const std::byte> part) const;
-  /// Tells the system that a part of bytes() will be read in that way from now on.
+  /// Tells the system how a part of bytes() will be read from now on.
   void expect(std::span<const std::byte> part, Access access) const;
 
  private:

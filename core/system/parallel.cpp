@@ -138,7 +138,7 @@ std::mutex& pool_mutex() {
   return mutex;
 }
 
-/// Outside the pool and its mutex, so that a loop's body may ask for it.
+/// Not protected by the pool's mutex, so that the body of a loop may read it.
 std::atomic<int>& pool_size() {
   static std::atomic<int> size{default_thread_count()};
   return size;
@@ -159,7 +159,7 @@ void parallel_for(std::int64_t count, std::int64_t grain, const Body& body) {
     for (std::int64_t i = 0; i < count; i += grain) body(i, std::min(count, i + grain));
     return;
   }
-  // One loop at a time; a second thread that starts one runs it alone meanwhile.
+  // The pool runs one loop at a time; a second thread that starts a loop meanwhile runs it alone.
   std::unique_lock lock(pool_mutex(), std::try_to_lock);
   if (count <= grain || !lock.owns_lock() || pool()->threads() == 1) {
     loop.run();

@@ -9,8 +9,7 @@ namespace krait {
 /// once, on the threads of the pool and the calling one; returns when all are done. The chunks
 /// depend on `count` and `grain` only, so a body that writes per-chunk results, summed afterwards
 /// in the order of chunks, gives the same bits with any number of threads. A loop of one chunk, or
-/// one inside another parallel_for, runs on the calling thread. The first exception is rethrown
-/// here.
+/// one inside another parallel_for, runs on the calling thread. Rethrows the first exception.
 void parallel_for(std::int64_t count, std::int64_t grain,
                   const std::function<void(std::int64_t begin, std::int64_t end)>& body);
 

@@ -78,8 +78,8 @@ struct DTypeOf<std::uint8_t> {
 template <class T>
 inline constexpr DType dtype_of = DTypeOf<std::remove_cv_t<T>>::kValue;
 
-/// The type that values of `t` are summed in, and that parameters and states beside them have: f32
-/// for bf16, else `t`.
+/// The type in which values of `t` are summed, and that of parameters and states used with them:
+/// f32 for bf16, else `t`.
 constexpr DType accumulate_dtype(DType t) {
   return t == DType::BF16 ? DType::F32 : t;
 }

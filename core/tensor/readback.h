@@ -23,10 +23,10 @@ class Readback {
   Readback(const Readback&) = delete;
   Readback& operator=(const Readback&) = delete;
 
-  /// Copies `values` (contiguous) as they will be when all work submitted so far is done. What
-  /// start() copied before must have been waited for.
+  /// Starts to copy `values` (contiguous) as they will be when all work submitted so far is done.
+  /// The copy before must have been waited for.
   void start(const Tensor& values);
-  /// Waits until they are here: a new tensor on the CPU.
+  /// Waits for the copy and returns it as a new tensor on the CPU.
   Tensor wait();
 
  private:
@@ -34,7 +34,7 @@ class Readback {
   std::size_t capacity_;
   Tensor memory_;  // pinned; undefined on the CPU
   Event done_;
-  Tensor values_;  // what is on its way
+  Tensor values_;  // the source of the copy in flight
 };
 
 namespace cuda {

@@ -1,3 +1,4 @@
+// The sizes, or strides, of a tensor.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -36,7 +37,7 @@ class Shape {
     for (int i = 0; i < rank_; ++i) n *= (*this)[i];
     return n;
   }
-  /// Product of all sizes but the last: the number of rows of the array seen as a matrix.
+  /// Product of all sizes except the last: the number of rows of the array seen as a matrix.
   std::int64_t rows() const {
     return rank_ == 0 ? 1 : (*this)[-1] == 0 ? 0 : numel() / (*this)[-1];
   }

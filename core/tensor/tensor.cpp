@@ -129,8 +129,9 @@ int Tensor::dimension(int dim, const char* op) const {
 
 namespace {
 
-/// Strides that show memory of `shape` and `strides` as `target`, if there are any: dimensions are
-/// split freely and merged where the outer stride is the inner size times the inner stride.
+/// Finds strides that show memory of `shape` and `strides` as `target`; false if there are none.
+/// Dimensions can always be split, and merged where the outer stride is the inner size times the
+/// inner stride.
 bool strides_for_view(const Shape& shape, const Shape& strides, const Shape& target, Shape* out) {
   *out = target;
   int dim = shape.rank() - 1, to = target.rank() - 1;

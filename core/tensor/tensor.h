@@ -73,7 +73,7 @@ class Tensor {
   const std::shared_ptr<Storage>& storage() const { return storage_; }
   std::int64_t offset() const { return offset_; }  // of the first element in the storage, elements
 
-  /// Row-major without gaps. A tensor without elements is.
+  /// Whether the elements are in row-major order without gaps; true for a tensor without elements.
   bool is_contiguous() const;
   /// The first element. Throws when T is not the tensor's element type.
   template <class T>
@@ -92,18 +92,18 @@ class Tensor {
     return {data<T>(), static_cast<std::size_t>(numel())};
   }
   /// The only element of a one-element tensor of any float or integer type. On a GPU it waits for
-  /// the work that makes it.
+  /// the work that computes it.
   double item() const;
 
-  /// The same values on `device`, with the same strides: this tensor if it lies there, else a copy
-  /// of the memory that it spans. From the host in stream order, without waiting; to the host it
-  /// waits.
+  /// The same values on `device`, with the same strides: this tensor if it is there already, else a
+  /// copy of the memory that it spans. A copy from the host happens in stream order, without
+  /// waiting; a copy to the host waits.
   Tensor to(Device device) const;
 
   /// The same elements in another shape, without a copy. One size may be -1 (inferred). Throws when
   /// the strides do not allow it.
   Tensor reshape(const Shape& shape) const;
-  /// The same, but nothing when the strides do not allow it.
+  /// The same, but returns nothing when the strides do not allow it.
   std::optional<Tensor> try_reshape(Shape shape) const;
   /// Elements [begin, end) of dimension `dim`.
   Tensor slice(int dim, std::int64_t begin, std::int64_t end) const;
@@ -112,8 +112,8 @@ class Tensor {
   Tensor transpose(int dim0, int dim1) const;
   /// Broadcast: sizes of 1, and missing leading dimensions, are repeated (stride 0).
   Tensor expand(const Shape& shape) const;
-  /// `shape` (contiguous) starting `offset` elements into this contiguous tensor: how parameters
-  /// are laid into flat buffers.
+  /// A contiguous tensor of `shape` that starts `offset` elements into this contiguous tensor: how
+  /// parameters are laid out in flat buffers.
   Tensor view(std::int64_t offset, const Shape& shape) const;
 
   /// Sets every element to zero, on a GPU in stream order. Needs contiguity. Counts as an in-place
