@@ -69,7 +69,7 @@ GradientCheck check_gradients(const std::function<std::vector<Variable>()>& func
       const double analytic = inputs[k].grad().data<double>()[i];
       const double error = std::abs(analytic - numeric) / std::max(1.0, std::abs(numeric));
       ++result.elements;
-      if (error <= result.worst) continue;  // a NaN goes on and is kept
+      if (error <= result.worst) continue;  // a NaN passes this and is kept
       result.worst = error;
       result.where =
           str("input ", k, ", element ", i, ": analytic ", analytic, ", numeric ", numeric);

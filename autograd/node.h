@@ -34,7 +34,7 @@ class GradientTarget {
   void give(const Tensor& gradient) const;
 
  private:
-  Gradient accumulate() const;  // into the gradient that is there
+  Gradient accumulate() const;  // adds to the gradient so far
   VariableState* state_ = nullptr;
 };
 
@@ -57,14 +57,15 @@ class Node {
                         std::span<const GradientTarget> targets, const ExecutionContext& ctx) = 0;
   /// Drops saved tensors; called after backward.
   virtual void release() = 0;
-  /// A buffer where the gradient of output `index` is best written, or an undefined tensor: split()
-  /// has its pieces' gradients written side by side.
+  /// The buffer that the gradient of output `index` should be written to, or an undefined tensor:
+  /// split() has the gradients of its pieces written next to each other.
   virtual Tensor gradient_buffer(int /*index*/) { return {}; }
 
-  /// In the constructor with their values; later only leaves have them. What backward reads has to
-  /// be saved in a member.
+  /// They have their values in the constructor; later only leaves have them. Tensors that backward
+  /// reads have to be saved in members.
   const std::vector<Variable>& inputs() const { return inputs_; }
-  /// Creation order: an operation has a larger number than those that made its inputs.
+  /// Numbers nodes in the order of their creation: a node has a larger number than those that made
+  /// its inputs.
   std::uint64_t sequence() const { return sequence_; }
   int output_count() const { return output_count_; }
 
@@ -113,7 +114,7 @@ std::vector<Variable> record_all(std::span<const Tensor> values, std::vector<Var
 
 /// `t` itself if it is contiguous, else a contiguous copy.
 Tensor dense(const Tensor& t);
-/// The value of an optional variable: undefined when that is.
+/// The value of an optional variable, undefined if the variable is.
 inline Tensor value_of(const Variable& v) {
   return v.defined() ? v.value() : Tensor();
 }

@@ -10,10 +10,10 @@ namespace krait {
 
 using RecomputeFunction = std::function<std::vector<Variable>(std::span<const Variable> inputs)>;
 
-/// function(inputs), keeping only the inputs: backward runs `function` again and goes through its
-/// graph then. `function` must give the same bits each time and reach nothing that needs a gradient
-/// except through `inputs` and `parameters`, the leaves that it uses by itself. Undefined inputs
-/// and outputs stay undefined.
+/// function(inputs), keeping only the inputs: backward runs `function` again, with a graph, and
+/// differentiates that. `function` must give the same bits each time and reach nothing that needs a
+/// gradient except through `inputs` and `parameters`, the other leaves that it uses. Undefined
+/// inputs and outputs stay undefined.
 std::vector<Variable> recompute(const RecomputeFunction& function, std::vector<Variable> inputs,
                                 std::vector<Variable> parameters);
 

@@ -1,4 +1,4 @@
-// Variable: a tensor that knows how it came about.
+// Variable: a tensor that knows which operation made it.
 #pragma once
 #include <functional>
 #include <memory>
@@ -9,9 +9,9 @@ namespace krait {
 
 class Node;
 
-/// One value in the graph: what it looks like, its gradient, and the node that made it. The tensor
-/// itself lies in the state for leaves only. Any other is held by the handles on it and by the
-/// nodes that save it, so an input that backward does not read goes with its last handle. Code
+/// One value in the graph: its shape and dtype, its gradient, and the node that made it. Only the
+/// state of a leaf holds the tensor itself. Any other tensor is held by its handles and by the
+/// nodes that save it, so an input that backward does not read is freed with its last handle. Code
 /// outside autograd/ uses Variable.
 struct VariableState {
   Tensor value;  // of a leaf
@@ -19,15 +19,15 @@ struct VariableState {
   DType dtype = DType::F32;
   Device device;
   Tensor grad;                 // undefined until the first gradient arrives
-  bool grad_in_place = false;  // grad lies in memory that others own: write there, never replace
+  bool grad_in_place = false;  // others own grad's memory: write into it, never replace it
   bool requires_grad = false;
   std::shared_ptr<Node> producer;  // null for leaves
   int output_index = 0;            // which output of the producer this is
   int pending_uses = 0;            // leaves, during backward: gradients still to come
   std::function<void()> gradient_ready;
 
-  /// As the value, unless the gradient is bound to memory of another dtype: f32 for the bf16 copy
-  /// of a weight.
+  /// That of the value, unless the gradient is bound to memory of another dtype: f32 for the bf16
+  /// copy of a weight.
   DType gradient_dtype() const { return grad.defined() ? grad.dtype() : dtype; }
 };
 
@@ -59,21 +59,21 @@ class Variable {
   /// Leaves: puts the value (and where gradients are added) elsewhere, such as into flat buffers.
   /// `grad` is not cleared; its owner zeroes it. Its dtype may be a wider one than the value's.
   void bind(Tensor value, Tensor grad) const;
-  /// Leaves: puts the value elsewhere and drops the gradient.
+  /// For leaves: moves the value elsewhere and drops the gradient.
   void rebind(Tensor value) const;
-  /// Leaves: drops the gradient, or leaves it alone when it is bound (its owner zeroes it).
+  /// For leaves: drops the gradient, or leaves it alone when it is bound (its owner zeroes it).
   void clear_grad() const;
-  /// Leaves: calls `hook` in backward as soon as this gradient is complete: its last use was
-  /// visited. Communication can start there while backward goes on.
+  /// For leaves: calls `hook` in backward as soon as this gradient is complete, that is when its
+  /// last use has been visited. Communication can start there while backward continues.
   void on_gradient_ready(std::function<void()> hook) const;
 
   const std::shared_ptr<VariableState>& state() const { return state_; }
-  /// This handle without its hold on the value, which leaves keep.
+  /// Drops this handle's reference to the value; leaves keep theirs in the state.
   void drop_value() { value_ = Tensor(); }
 
  private:
   std::shared_ptr<VariableState> state_;
-  Tensor value_;  // of what is no leaf
+  Tensor value_;  // of a variable that is not a leaf
 };
 
 /// While one is open on a thread, operations there record a graph, or record none.

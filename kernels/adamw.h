@@ -8,10 +8,10 @@ namespace krait {
 ///   g = grad_scale grad
 ///   m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2
 ///   param -= lr (m / (1 - beta1^step) / (sqrt(v / (1 - beta2^step)) + eps) + weight_decay param)
-/// What changes from step to step is read from tensors, so that a recorded step can be replayed.
-/// All flat (n), contiguous, f32 or f64 (CPU), alike.
-/// When grad_scale is NaN nothing is changed: a step with a gradient that is not finite leaves the
-/// model as it is, without the host having to look.
+/// Numbers that change from step to step are read from tensors, so that a recorded step can be
+/// replayed. All are flat (n), contiguous and of one dtype: f32, or f64 on the CPU. When grad_scale
+/// is NaN, nothing is changed: a step with a gradient that is not finite leaves the model as it is,
+/// and the host need not check.
 struct AdamW {
   Tensor param, m, v;    // in and out (n)
   Tensor compute;        // out (n) bf16, optional: param rounded, for bf16 arithmetic

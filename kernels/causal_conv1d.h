@@ -23,11 +23,11 @@ struct CausalConv1dForward {
   bool silu = true;
   Tensor y;            // out (b, l, d)
   Tensor final_state;  // out (b, w - 1, d), optional, contiguous: the last w - 1 inputs (initial
-                       // state included when l < w - 1; zero where the sequence is another than
-                       // the last position's)
+                       // state included when l < w - 1; zero where the sequence is not that
+                       // of the last position)
 };
-/// Recomputes s; nothing but the inputs is saved. dx overlaps neither x nor dy. Memory: partial
-/// sums of dweight and dbias; on CUDA (w + 1) d values in f32 per 4 runs of 8 to 256 positions.
+/// Recomputes s; only the inputs are saved. dx overlaps neither x nor dy. Memory: partial sums of
+/// dweight and dbias; on CUDA (w + 1) d values in f32 per 4 runs of 8 to 256 positions.
 struct CausalConv1dBackward {
   CausalConv1dForward forward;  // y and final_state are not read
   Tensor dy;                    // in (b, l, d), dense in channels

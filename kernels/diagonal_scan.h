@@ -18,7 +18,7 @@ template <>
 inline constexpr std::array<std::string_view, 2> kNames<DiagonalPhase>{"scaled", "fixed"};
 
 /// For every batch entry and state p on its own, with complex h and x:
-///   a[t] = exp(delta[t] A_real + i phase[t]),  phase[t] = delta[t] A_imag, or A_imag
+///   a[t] = exp(delta[t] A_real + i phase[t]),  phase[t] = delta[t] A_imag or A_imag
 ///   (DiagonalPhase) h[t] = a[t] h[t-1] + delta[t] x[t],  h[-1] = initial_state or 0
 /// With `reverse` time runs from the last position to the first: read t + 1 for t - 1. Where
 /// sequence_ids[t] differs from that of the position before it, h[t-1] counts as zero; the initial
@@ -31,9 +31,8 @@ inline constexpr std::array<std::string_view, 2> kNames<DiagonalPhase>{"scaled",
 /// Two dtypes: T of x, h, a selected delta (and their gradients), and S of parameters and states.
 /// f32 or f64, alike, on the CPU; f32, or bf16 with S f32, on CUDA. Rows are dense in the last
 /// dimension, other strides are free; parameters and states are contiguous. The recurrence is
-/// computed in S, as h
-/// + ((a - 1) h + delta x): rounding a itself would put the error of its last digit into every step
-/// of a state that decays slowly.
+/// computed in S as h + ((a - 1) h + delta x): rounding a itself would put the error of its last
+/// digit into every step of a state that decays slowly.
 struct DiagonalScanForward {
   Tensor x;       // in  (b, l, 2 p)
   Tensor delta;   // in  (p) of S: fixed; or (b, l, p) of T: selected. Above 0

@@ -6,8 +6,7 @@
 
 namespace krait {
 
-/// Counters that one pass over a model may use for a mask, as a power of two: 2^40, for 4 elements
-/// each.
+/// One forward pass of a model may use 2^40 counters for its masks, each for 4 elements.
 inline constexpr int kDropoutPassBits = 40;
 
 /// y[i] = x[i] / (1 - p) where word i % 4 of random.bits(start + i / 4), as a uniform number in

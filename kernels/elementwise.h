@@ -7,8 +7,8 @@
 
 namespace krait {
 
-/// Softplus is log(1 + exp(x)), and x beyond 20 (as in the published models). Gelu is the exact
-/// one, x Phi(x). Silu is x sigmoid(x).
+/// Softplus is log(1 + exp(x)), and x above 20 (as in the published models). Gelu is the exact one,
+/// x Phi(x). Silu is x sigmoid(x).
 enum class UnaryOp : std::uint8_t {
   Neg,
   Exp,

@@ -19,7 +19,7 @@ struct EmbeddingForward {
 struct EmbeddingBackward {
   Tensor ids;
   Tensor dy;        // in (..., d), contiguous; the dtype of dtable, or on CUDA bf16
-  Gradient dtable;  // out (v, d) f32 or f64 (CPU): what the table is summed in
+  Gradient dtable;  // out (v, d) f32 or f64 (CPU): the type in which rows are summed
 };
 void embedding_forward(const EmbeddingForward& args, const ExecutionContext& ctx);
 void embedding_backward(const EmbeddingBackward& args, const ExecutionContext& ctx);

@@ -5,13 +5,13 @@
 namespace krait {
 namespace {
 
-/// What is summed, or stands beside sums.
+/// A tensor of sums, or one that is combined with them.
 void require(const Tensor& t, std::string_view op, std::string_view name, const Shape& shape,
              const Tensor& like) {
   require_contiguous(t, {op, name, shape, accumulate_dtype(like.dtype()), like.device()});
 }
 
-/// An activation: on CUDA it may be bf16 beside f32 sums.
+/// An activation: on CUDA it may be bf16 where sums are f32.
 void require_activation(const Tensor& t, std::string_view op, std::string_view name,
                         const Shape& shape, const Tensor& like) {
   const bool narrow = like.device().is_cuda() && t.defined() && t.dtype() == DType::BF16;

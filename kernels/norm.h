@@ -17,10 +17,10 @@ enum class NormKind : std::uint8_t { Rms, Layer };
 template <>
 inline constexpr std::array<std::string_view, 2> kNames<NormKind>{"rms", "layer"};
 
-/// All contiguous. x is f32, f64 (CPU) or bf16 (CUDA); y has x's dtype, the one that it is summed
-/// in
-/// (`sum`: f32 for bf16, else the same), or on CUDA bf16. A block of a bf16 model so reads the bf16
-/// output of the block before and the f32 residual stream, and writes the stream and a bf16 y.
+/// All contiguous. x is f32, f64 (CPU) or bf16 (CUDA). `sum` is the dtype in which x is summed: f32
+/// for bf16, else that of x. y has x's dtype, that of `sum`, or on CUDA bf16. A bf16 block reads
+/// the previous block's bf16 output and the f32 residual stream, and writes the stream and a bf16
+/// y.
 struct NormForward {
   NormKind kind = NormKind::Rms;
   Tensor x;         // in  (..., d)

@@ -20,8 +20,8 @@ namespace krait {
 /// projections can be read in place. l >= 1, n in 1..256.
 ///
 /// CUDA is parallel over batch, channels and, where those do not fill the GPU, time: then scratch
-/// of 8 d n bytes per batch entry and segment of the sequence, of which there are at most a few
-/// dozen.
+/// of 8 d n bytes per batch entry and segment of the sequence. There are at most a few dozen
+/// segments.
 struct SelectiveScanForward {
   Tensor u;              // in  (b, l, d)
   Tensor delta;          // in  (b, l, d)

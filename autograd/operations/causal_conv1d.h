@@ -1,3 +1,4 @@
+// Differentiable causal convolution, with the state that it carries (kernels/causal_conv1d.h).
 #pragma once
 #include "autograd/variable.h"
 

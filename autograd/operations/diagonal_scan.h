@@ -1,3 +1,4 @@
+// Differentiable scan of a wide diagonal state space (kernels/diagonal_scan.h).
 #pragma once
 #include "autograd/variable.h"
 #include "kernels/diagonal_scan.h"

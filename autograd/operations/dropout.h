@@ -1,3 +1,4 @@
+// Differentiable dropout (kernels/dropout.h).
 #pragma once
 #include "autograd/variable.h"
 #include "core/random.h"

@@ -1,3 +1,4 @@
+// Differentiable table lookup (kernels/embedding.h).
 #pragma once
 #include <optional>
 

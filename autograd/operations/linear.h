@@ -1,3 +1,4 @@
+// Differentiable matrix products (kernels/gemm.h).
 #pragma once
 #include "autograd/variable.h"
 

@@ -1,3 +1,4 @@
+// Differentiable output layer with its loss (kernels/linear_cross_entropy.h).
 #pragma once
 #include "autograd/variable.h"
 #include "kernels/linear_cross_entropy.h"

@@ -1,3 +1,4 @@
+// Differentiable normalisation (kernels/norm.h).
 #pragma once
 #include <optional>
 

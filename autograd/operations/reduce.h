@@ -1,3 +1,4 @@
+// Differentiable sums and means (kernels/reduce.h).
 #pragma once
 #include "autograd/variable.h"
 

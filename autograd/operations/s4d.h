@@ -1,3 +1,4 @@
+// Differentiable S4D (kernels/s4d.h).
 #pragma once
 #include "autograd/variable.h"
 

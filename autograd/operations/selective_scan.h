@@ -1,3 +1,4 @@
+// Differentiable selective scan, with the state that it carries (kernels/selective_scan.h).
 #pragma once
 #include "autograd/variable.h"
 

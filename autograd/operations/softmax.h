@@ -1,3 +1,4 @@
+// Differentiable softmax (kernels/softmax.h).
 #pragma once
 #include "autograd/variable.h"
 

@@ -8,8 +8,9 @@
 #include "kernels/contract/gradient.h"
 
 /// Calls cuda::op or cpu::op with (args, ctx) by device. A context of another device is replaced by
-/// the device's own, so that host tensors can be worked on while a GPU is the current device.
-/// Without CUDA the first is never linked: a call in a discarded statement needs no definition.
+/// the context of the tensors' device, so that operations on host tensors work while a GPU is the
+/// current device. Without CUDA, cuda::op is never linked, because a call in a discarded statement
+/// needs no definition.
 #define KRAIT_DISPATCH(on_device, op, op_args, op_ctx)                                         \
   do {                                                                                         \
     const ::krait::Device krait_device = (on_device);                                          \
@@ -28,7 +29,7 @@
 
 namespace krait {
 
-/// One tensor argument of an operation and what it has to look like.
+/// One tensor argument of an operation and the requirements on it.
 struct Requirement {
   std::string_view op, name;
   Shape shape;

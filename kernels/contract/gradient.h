@@ -1,3 +1,4 @@
+// Where backward kernels put gradients.
 #pragma once
 #include <cstdint>
 
@@ -5,7 +6,7 @@
 
 namespace krait {
 
-/// What a backward kernel does with a gradient: nothing, write it, or add to what is there.
+/// What a backward kernel does with a gradient: nothing, write it, or add it to the tensor.
 enum class GradientMode : std::uint8_t { Ignore, Overwrite, Accumulate };
 
 /// An output of a backward kernel: where the gradient goes and how. The tensor is shaped like the

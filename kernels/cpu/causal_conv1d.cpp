@@ -1,11 +1,12 @@
 // Causal convolution, vectorised over channels, in pieces of kBlockRows positions of one batch
-// entry. A row of the output needs w rows of the input; they are found as pointers first ("taps":
-// a row of x, of the initial state, or of zeros), so that the arithmetic knows no edges.
+// entry. A row of the output needs w rows of the input; they are found as pointers first ("taps": a
+// row of x, of the initial state, or of zeros), so that the arithmetic has no special cases at the
+// edges.
 //
 // Forward: one sweep over whole rows: reads x and writes y once, taps come from cache. Backward,
 // per piece and panel of channels: recompute s and ds for the positions of the piece and the w - 1
-// behind it (kept in 36 kB), adding up dweight and dbias for its own; then dx from ds. Scratch: the
-// transposed weights, and w + 1 rows of partial sums per piece.
+// after it (kept in 36 kB), and add up dweight and dbias of the piece; then compute dx from ds.
+// Scratch: the transposed weights, and w + 1 rows of partial sums per piece.
 #include "kernels/causal_conv1d.h"
 
 #include <algorithm>
@@ -80,7 +81,7 @@ class ConvInput {
 };
 
 /// Calls f(c, lanes) for registers of channels: with the whole width as a constant, so that the
-/// compiler drops the partial loads, and once with what is left.
+/// compiler drops the partial loads, and once with the remaining channels.
 template <class T, class F>
 void for_each_register(std::int64_t begin, std::int64_t end, F&& f) {
   std::int64_t c = begin;
@@ -119,7 +120,7 @@ void forward_row(const ConvInput<T>& in, std::int64_t b, std::int64_t t, T* y) {
   });
 }
 
-/// The last w - 1 rows that the position behind the last would see.
+/// The w - 1 rows before the end, which the next position would see.
 template <class T>
 void put_final_state(const ConvInput<T>& in, T* final_state) {
   for (std::int64_t b = 0; b < in.batch; ++b) {
@@ -131,7 +132,7 @@ void put_final_state(const ConvInput<T>& in, T* final_state) {
   }
 }
 
-/// Pieces per thread task, so that a task is worth its start.
+/// Pieces per thread task: enough work to be worth starting a task.
 std::int64_t piece_grain(std::int64_t length, std::int64_t channels) {
   const std::int64_t elements = std::min(length, kBlockRows) * channels;
   return std::max<std::int64_t>(1, (1 << 14) / elements);

@@ -75,7 +75,7 @@ __global__ void __launch_bounds__(kThreads) adamw_kernel(const UpdateArgs a) {
   const std::int64_t packs = a.count / kCount, step = std::int64_t{gridDim.x} * kThreads;
   const std::int64_t first = std::int64_t{blockIdx.x} * kThreads + threadIdx.x;
   for (std::int64_t i = first; i < packs; i += step) update<kCount>(a, f, i * kCount);
-  const std::int64_t rest = packs * kCount + first;  // fewer than kCount, one a thread
+  const std::int64_t rest = packs * kCount + first;  // fewer than kCount, one per thread
   if (rest < a.count) update<1>(a, f, rest);
 }
 

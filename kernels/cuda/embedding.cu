@@ -1,17 +1,18 @@
 // Rows of a table (v, d) by id, and the sums of gradient rows (count, d) with the same id.
 //
-// Forward: a warp a position, its lanes on packs of 4 neighbouring columns. Reads and writes each
-// row once.
+// Forward: one warp per position, its lanes on packs of 4 neighbouring columns. Reads and writes
+// each row once.
 //
 // Backward: positions are sorted by id, stably, and the sorted order is cut into tiles of 64. A
-// block goes through the rows of one tile in order, a thread a pack of columns, and writes the sum
-// of each run of equal ids: into dtable when the run lies in the tile, else into scratch memory, as
-// `head` (the run began in an earlier tile) or `tail` (it begins here and goes on). A second kernel
-// adds up the pieces of each such run, in order. So the order of all additions depends on the ids
-// alone, however often one occurs. Bytes: 4 d a row of dtable for zeroing, the size of dy for
-// reading, 4 d a distinct id for writing, and the pieces: at most 8 d a tile.
+// block goes through the rows of one tile in order, one thread per pack of columns, and writes the
+// sum of each run of equal ids: into dtable when the run lies in the tile, else into scratch
+// memory, as `head` (the run began in an earlier tile) or `tail` (it begins here and continues). A
+// second kernel adds up the pieces of each such run, in order. So the order of all additions
+// depends only on the ids, however often one occurs. Bytes: 4 d per row of dtable for zeroing, the
+// size of dy for reading, 4 d per distinct id for writing, and at most 8 d per tile for the pieces.
 //
-// Packs are single elements where d is no multiple of 4 or a tensor begins in the middle of a pack.
+// Packs are single elements where d is not a multiple of 4 or a tensor begins in the middle of a
+// pack.
 #include <algorithm>
 #include <bit>
 #include <limits>
@@ -63,7 +64,7 @@ struct SortedIds {
   int count;
   std::uint32_t v;
   __device__ int tile_end(int tile) const { return min((tile + 1) * kTile, count); }
-  /// Whether the run that `tile` ends with goes on in the next one.
+  /// Whether the run that `tile` ends with continues in the next tile.
   __device__ bool goes_on(int tile) const {
     const int end = tile_end(tile);
     return end < count && ids[end] == ids[end - 1];
@@ -113,7 +114,7 @@ __global__ void __launch_bounds__(kTileThreads)
   const int tile = static_cast<int>(blockIdx.x), first = tile * kTile;
   const int rows = sorted.tile_end(tile) - first;
   for (int k = static_cast<int>(threadIdx.x); k <= rows; k += static_cast<int>(blockDim.x)) {
-    // behind the last one of all: an id that differs from any
+    // after the very last one: an id that differs from all
     ids[k] = first + k < sorted.count ? sorted.ids[first + k] : 0xffffffffu;
     if (k < rows) positions[k] = sorted.positions[first + k];
   }
@@ -151,7 +152,7 @@ __global__ void __launch_bounds__(kTileThreads)
   }
 }
 
-/// The last tile of the run that `tile` ends with, which goes on.
+/// The last tile of the run that `tile` ends with and that continues after it.
 __device__ int last_tile(const SortedIds& sorted, int tile) {
   if (!sorted.goes_on(tile + 1) || !sorted.fills(tile + 1)) return tile + 1;
   const std::uint32_t id = sorted.ids[sorted.tile_end(tile) - 1];

@@ -1,9 +1,10 @@
-// Matrix products by cuBLASLt. A row-major matrix read column-major is its transpose, so
-// c = op(a) op(b) is asked for as c^T = op(b)^T op(a)^T: a and b change places, each with its flag.
+// Matrix products by cuBLASLt. A row-major matrix read column-major is its transpose, so c = op(a)
+// op(b) is computed as c^T = op(b)^T op(a)^T: a and b are exchanged, each with its flag.
 //
 // The algorithm is cuBLASLt's first choice for the case (types, sizes, strides, alignments): a pure
-// function of it, asked for once and never timed, so that every run takes the same one. A product
-// split along k keeps its partial sums in the workspace and adds them up in a kernel of its own.
+// function of the case, asked for once and never timed, so that every run uses the same one. A
+// product split along k keeps its partial sums in the workspace and adds them up in a kernel of its
+// own.
 #include "kernels/gemm.h"
 
 #include <compare>
@@ -147,10 +148,9 @@ class Planner {
   std::map<Case, Plan> plans_;  // nodes stay where they are
 };
 
-/// Under a tool that watches memory, sets c and the workspace to values that are no numbers first.
-/// initcheck does not follow what cuBLASLt's kernels write through the tensor memory accelerator
-/// and would report every reader; an element that a product left out shows all the same, as what it
-/// was set to.
+/// Under a tool that watches memory, first sets c and the workspace to NaN. initcheck does not see
+/// what cuBLASLt's kernels write through the tensor memory accelerator, and would report every
+/// reader. An element that a product left out is found nevertheless, since it stays NaN.
 void set_for_initcheck(const Gemm& g, std::byte* workspace, const ExecutionContext& ctx) {
   if (allocator(ctx.device).mode() != AllocatorMode::Exact) return;
   const auto stream = static_cast<cudaStream_t>(ctx.stream.handle);
@@ -207,7 +207,7 @@ bool rows_overlap(const Tensor& t) {
   return t.size(0) > 1 && t.stride(0) < t.size(1);
 }
 
-/// The product by way of aligned copies of what is not aligned.
+/// The product, computed with aligned copies of the matrices that are not aligned.
 void product_of_copies(const Gemm& g, const ExecutionContext& ctx) {
   Gemm copies = g;
   if (!is_aligned(g.a)) copies.a = aligned_copy(g.a, ctx);

@@ -92,7 +92,7 @@ __device__ void compare(RowSums& r, float s, int j, const Target& target) {
   r.beaten |= s > target.logit || (s == target.logit && j < target.index);
 }
 
-/// Adds logits to the sums. A NaN is no maximum but reaches the sum.
+/// Adds logits to the sums. A NaN does not become the maximum but reaches the sum.
 template <int n>
 __device__ void add(RowSums& r, const float (&s)[n]) {
   float max = r.max;

@@ -201,7 +201,7 @@ __global__ void __launch_bounds__(ReduceTraits::kThreads)
       }
     }
   }
-  if (!inside || line != 0) return;  // what it reads below it has written itself
+  if (!inside || line != 0) return;  // below, it reads only what it wrote itself
 #pragma unroll
   for (int k = 0; k < kWidth; ++k) {
     pass.result.write(blockIdx.y * pass.count + output + k, static_cast<double>(shared[thread][k]));

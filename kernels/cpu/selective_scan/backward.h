@@ -1,4 +1,5 @@
-// The backward walk of a slice of channel tiles; see selective_scan_backward.cpp for the whole.
+// The backward walk of a slice of channel tiles; see kernels/cpu/selective_scan/backward.cpp for
+// the whole.
 #pragma once
 #include "kernels/cpu/selective_scan/scan.h"
 

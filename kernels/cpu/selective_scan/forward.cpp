@@ -41,7 +41,7 @@ void advance(const ScanChunk<T>& c, int v, std::int64_t n, const DecayRow<T>* de
   for (int i = 0; i < N; ++i) state[n + i].v[v] = h[i];
 }
 
-/// One tile on its way through time.
+/// One tile that is walked through time.
 template <class T>
 class ForwardTile {
  public:

@@ -171,7 +171,7 @@ inline TimeCut cut_time(std::int64_t units, std::int64_t length) {
   return {.count = ceil_div(length, positions), .length = positions};
 }
 
-/// Pieces of work per thread task, so that a task is worth its start (about 10 us).
+/// Pieces of work per thread task: enough to be worth starting a task (about 10 us).
 inline std::int64_t task_grain(std::int64_t updates_per_piece) {
   constexpr std::int64_t kUpdatesPerTask = 1 << 14;
   return std::max<std::int64_t>(1, kUpdatesPerTask / std::max<std::int64_t>(1, updates_per_piece));

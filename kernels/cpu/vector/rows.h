@@ -1,3 +1,4 @@
+// Rows of tensors with any strides, for kernels that work row by row.
 #pragma once
 #include <cstdint>
 

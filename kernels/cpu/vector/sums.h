@@ -1,4 +1,4 @@
-// Sums in an order of their own, so that they are vectorised and yet always the same.
+// Sums in a fixed order that can be vectorised, so that they are fast and always the same.
 #pragma once
 #include <cstdint>
 

@@ -1,6 +1,6 @@
 // Tiles of channels: one cache line of them (16 f32 or 8 f64), as registers whose lanes are
 // channels. A recurrence over time then needs no shuffles. A tile may have fewer channels than
-// lanes; the lanes behind them hold zeros.
+// lanes; the lanes after them hold zeros.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -20,7 +20,7 @@ struct alignas(64) TileRow {
   Vec<T> v[kTileVectors<T>];
 };
 
-/// Register v of the `channels` values of a tile at p, zeros behind them; and back.
+/// Register v of the `channels` values of a tile at p, with zeros after them; and the reverse.
 template <class T>
 inline Vec<T> load_part(const T* p, int v, int channels) {
   const int first = v * kLanes<T>;

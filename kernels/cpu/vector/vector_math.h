@@ -65,7 +65,7 @@ inline Vec<T> broadcast(T x) {
   return Vec<T>{} + x;
 }
 
-/// The first `lanes` <= kLanes values at p, zeros behind.
+/// The first `lanes` <= kLanes values at p, then zeros.
 template <class T>
 inline Vec<T> load(const T* p, int lanes = kLanes<T>) {
   Vec<T> x{};

@@ -1,9 +1,9 @@
-// Causal convolution, backward. Layout and thread map: causal_conv1d.cuh. An element of bf16 costs
-// 4 bytes read (x, dy) and 2 written (dx). s is recomputed, and so is ds for the taps - 1 positions
-// behind a run, whose x and dy are read a second time: dx[p] needs ds up to there. dweight and
-// dbias are added up in registers over a run, in shared memory over a block's four, and over blocks
-// by a second kernel, from (w + 1) rows of f32 per block that are 4 (w + 1) / (4 run) bytes per
-// element. All in an order that the layout alone decides.
+// Causal convolution, backward. Layout and thread map: kernels/cuda/causal_conv1d/conv.cuh. An
+// element of bf16 costs 4 bytes read (x, dy) and 2 written (dx). s is recomputed, and so is ds for
+// the taps - 1 positions after a run, whose x and dy are read a second time, because dx[p] needs
+// them. dweight and dbias are added up in registers over a run, in shared memory over a block's
+// four, and over blocks by a second kernel, from (w + 1) rows of f32 per block that are 4 (w + 1) /
+// (4 run) bytes per element. The order of all additions depends only on the layout.
 #include "core/stream/scratch.h"
 #include "kernels/cuda/causal_conv1d/conv.cuh"
 
@@ -178,7 +178,7 @@ class ConvBackwardWalk {
   float bias_[kVector];
   ConvWindow<Form> window_;
   float ds_[kTaps][kVector] = {};
-  int ds_count_ = 0;  // positions whose ds is needed: those behind the run see its last rows
+  int ds_count_ = 0;  // positions whose ds is needed, also after the run
   const T* x_ = nullptr;
   const T* dy_ = nullptr;
   T* dx_ = nullptr;  // the next row to write
@@ -214,7 +214,7 @@ __device__ void store_sums(const ConvBackwardTask<typename Form::T>& a, const Co
   }
 }
 
-/// Blocks of a multiprocessor, so that a thread has the registers it needs: 128, 168 or 255.
+/// Blocks per multiprocessor, chosen so that a thread has the registers it needs: 128, 168 or 255.
 template <class Form>
 inline constexpr int kBackwardBlocks = Form::kVector == 1              ? 4
                                        : Form::kTaps == 8              ? 2
@@ -226,7 +226,7 @@ __global__ void __launch_bounds__(kConvThreads, kBackwardBlocks<Form>)
     causal_conv1d_backward_kernel(const ConvBackwardTask<typename Form::T> a) {
   const ConvPlace place = conv_place<Form>(a.plan, a.batch, a.in.length, a.in.channels);
   ConvBackwardWalk<Form> walk(a, place);
-  if (place.works) walk.start();  // before the weights, whose way is longer
+  if (place.works) walk.start();  // before the weights, which take longer to arrive
   float weight[Form::kTaps][Form::kVector];
   load_weights<Form>(a.in, place, weight);
   ConvSums<Form> sums;

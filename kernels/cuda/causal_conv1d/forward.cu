@@ -1,6 +1,6 @@
-// Causal convolution, forward. Layout and thread map: causal_conv1d.cuh. An element of bf16 costs 2
-// bytes read and 2 written, plus (taps - 1) / run of a read, mostly from cache; nothing is saved.
-// The warp with the last run of a batch entry copies its final state.
+// Causal convolution, forward. Layout and thread map: kernels/cuda/causal_conv1d/conv.cuh. An
+// element of bf16 costs 2 bytes read and 2 written, plus (taps - 1) / run of a read, mostly from
+// cache; nothing is saved. The warp with the last run of a batch entry copies its final state.
 #include "kernels/cuda/causal_conv1d/conv.cuh"
 
 namespace krait::cuda {
@@ -15,7 +15,7 @@ struct ConvForwardTask {
   T* final_state;  // (b, w - 1, d) or null
 };
 
-/// The last w - 1 rows that the position behind the last would see.
+/// The w - 1 rows before the end, which the next position would see.
 template <class Form>
 __device__ void put_final_state(const ConvForwardTask<typename Form::T>& a,
                                 const ConvPlace& place) {
@@ -33,7 +33,7 @@ __device__ void put_final_state(const ConvForwardTask<typename Form::T>& a,
   }
 }
 
-/// Blocks of a multiprocessor, so that a thread has the registers it needs: 128, or 168.
+/// Blocks per multiprocessor, chosen so that a thread has the registers it needs: 128 or 168.
 template <class Form>
 inline constexpr int kForwardBlocks = Form::kTaps == 4 || Form::kVector == 1 ? 4 : 3;
 
@@ -55,7 +55,7 @@ __global__ void __launch_bounds__(kConvThreads, kForwardBlocks<Form>)
     next_id[slot] = Form::kIds ? in.id(place.b, place.begin + t) : 0;
   };
   ConvWindow<Form> window;
-  if (place.works) {  // before the weights, whose way is longer
+  if (place.works) {  // before the weights, which take longer to arrive
 #pragma unroll
     for (int i = 0; i < kTaps; ++i) load(i, i);
     window.fill(in, place);

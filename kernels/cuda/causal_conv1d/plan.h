@@ -8,7 +8,7 @@ inline constexpr int kConvWarps = 4;  // of a block: as many runs side by side
 inline constexpr int kConvThreads = 32 * kConvWarps;
 
 /// What decides the layout. `vector` channels are one thread's; `taps` rows are those of a step of
-/// its loop, and what a run reads beside its own at either end.
+/// its loop, and the rows that a run reads before and after its own.
 struct ConvExtent {
   std::int64_t batch = 1, length = 1, channels = 1;
   int vector = 1, taps = 4;

@@ -5,7 +5,7 @@
 // As many blocks as run at once go through the rows in turn. Rows that can be read 4 elements at a
 // time (d a multiple of 4, at most 8192; aligned) are held in registers: d <= 2048 by up to 8 warps
 // with 8 columns a thread, longer ones by up to 16 warps with 16. A thread keeps its columns, so
-// its part of dweight and dbias lies in registers until its last row; a second kernel adds up the
+// its part of dweight and dbias stays in registers until its last row; a second kernel adds up the
 // parts in a fixed order. Any other row goes through a block that reads it again for dr, from the
 // cache, and keeps its part in scratch memory. Bytes an element: reads r and dy (2 or 4 each) and
 // dresidual_out (4), writes dx (2 or 4) and dresidual (4). n is recomputed from r; nothing is read

@@ -104,7 +104,7 @@ __global__ void __launch_bounds__(kMostForwardWarps* kWarp)
   }
 }
 
-/// Any d and alignment: a block a row. Each thread reads back only what it wrote itself.
+/// Any d and alignment: one block per row. Each thread reads back only what it wrote itself.
 template <class X>
 __global__ void norm_forward_plain_kernel(const X* __restrict__ x, const ForwardArgs a) {
   __shared__ float shared[2][kMostWarps][1];

@@ -68,8 +68,9 @@ __device__ inline void write(const FloatOutput& out, std::int64_t offset,
 }
 
 /// Sums kCount values over the threads of a row; every thread gets them, in the same bits. All
-/// threads of the block call it. Consecutive calls take turns with two `shared`, so that one
-/// barrier is enough: who is past it has read what the call before left in the other.
+/// threads of the block call it. Consecutive calls alternate between two `shared` buffers, so that
+/// one barrier is enough: a thread that has passed it has read what the previous call left in the
+/// other buffer.
 template <int kCount>
 __device__ inline void row_sums(float (&values)[kCount], float (&shared)[kMostWarps][kCount]) {
 #pragma unroll

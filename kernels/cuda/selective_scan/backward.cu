@@ -1,8 +1,8 @@
 // Selective scan, backward.
 //
-// The map of threads and the tiles are described in selective_scan.cuh; a thread has 4 states. A
-// block walks its run of positions from the end, in tiles of 32, and each tile in passes of 16
-// states. Once per position and channel it computes
+// The map of threads and the tiles are described in scan.cuh; a thread has 4 states. A block walks
+// its run of positions from the end, in tiles of 32, and each tile in passes of 16 states. Once per
+// position and channel it computes
 //   dt, dt u, g = dy silu(z), dy silu'(z) and the slope of softplus.
 // A pass recomputes the states from the one that entered the tile (chunk_states): first those that
 // enter the sub-blocks of 4 positions, then, sub-block by sub-block from the last, all of them and
@@ -11,10 +11,10 @@
 //   q = dh h[t-1];  sA += A q;  dA += dt q
 // sB, sA and y are added across the lanes of a channel and, where there are several passes, in
 // shared memory; they give du, ddelta and dz, which take the place of u, delta and z. dB and dC are
-// added across the 8 channels of a warp (selective_scan_channel_sums.cuh), across the 4 warps in
-// shared memory, and leave as one partial sum per block, position and state; a second kernel adds
-// the blocks of a group in order. dA, dD and ddelta_bias stay with their thread over the whole run
-// and leave as partial sums as well. No atomics: two runs give the same bits.
+// added across the 8 channels of a warp (channel_sums.cuh), across the 4 warps in shared memory,
+// and leave as one partial sum per block, position and state; a second kernel adds the blocks of a
+// group in order. dA, dD and ddelta_bias stay with their thread over the whole run and leave as
+// partial sums as well. No atomics: two runs give the same bits.
 //
 // Bytes per element of u, bf16: u, delta, z, dy read, du, ddelta, dz written, 14; n / 8 for
 // chunk_states; partial sums of dB and dC, n / 4 written and read again.

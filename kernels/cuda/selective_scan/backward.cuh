@@ -1,4 +1,4 @@
-// What a block of the backward scan does. See selective_scan_backward.cu.
+// What a block of the backward scan does. See kernels/cuda/selective_scan/backward.cu.
 #pragma once
 #include "kernels/cuda/selective_scan/channel_sums.cuh"
 #include "kernels/cuda/selective_scan/scan.cuh"
@@ -166,8 +166,9 @@ class BackwardBlock {
     write_channel_sums();
   }
 
-  /// The gradient of the state that enters the segment when none comes from the next one (the last
-  /// has that of the final state), and what is left of one that does.
+  /// The gradient of the segment's incoming state from a zero gradient at its end (from that of the
+  /// final state in the last segment), and the decay that the segment applies to a gradient at its
+  /// end.
   __device__ void run_start() {
     for (int pass = 0; pass < a_.passes; ++pass) {
       load_pass(pass);

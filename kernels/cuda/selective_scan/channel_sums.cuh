@@ -36,14 +36,13 @@ class ShuffledSums {
   }
 };
 
-/// The same by the tensor cores. Two values of every thread are the 8 x 8 matrix of a product (k:
+/// The same on the tensor cores. Two values of every thread are the 8 x 8 matrix of a product (k:
 /// channel % 4, and k + 4 in the second register; n: 2 part + channel / 4). The other matrix has
 /// ones in its even rows for the first four k and in its odd rows for the others: even rows of the
 /// result hold the sums of the first value, odd rows of the second, and the two halves of the
 /// channels end in neighbouring registers. Of the rows, which repeat, rows 2p and 2p + 1 keep
 /// values 2p and 2p + 1. The products read the upper 19 bits of a value (tf32) and drop on average
-/// 0.72 / 2048 of it, which kScale makes good, so that the sums are not off to one side. Sums are
-/// f32.
+/// 0.72 / 2048 of it, which kScale corrects, so that the sums are not biased. Sums are f32.
 template <class Traits>
 class MatrixSums {
  public:

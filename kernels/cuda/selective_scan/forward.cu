@@ -1,8 +1,8 @@
 // Selective scan, forward.
 //
-// The map of threads and the tiles are described in selective_scan.cuh. For each tile of 64
-// positions the block turns delta and u into (dt, dt u) pairs, every softplus computed once; then
-// each thread walks the tile four positions at a time:
+// The map of threads and the tiles are described in scan.cuh. For each tile of 64 positions the
+// block turns delta and u into (dt, dt u) pairs, every softplus computed once; then each thread
+// walks the tile four positions at a time:
 //   h = exp2(dt A log2 e) h + dt u B,   partial y = sum over its states of C h
 // and the four partial sums are added across the lanes of the channel, each lane finishing one
 // position (D u, gate, rounding). The exponentials do not depend on the recurrence.
@@ -12,14 +12,14 @@
 //
 // What bounds it, n = 16: 11 instructions per state update (5 of them the two formulas, 1.1 the
 // softplus), at two thirds of the issue slots; and within the walk the special-function unit (16
-// results a clock and multiprocessor), which has 1.19 of them: 0.115 ms for 403 M updates at
-// 1.98 GHz. DRAM is a quarter busy.
+// results per clock and multiprocessor), which has 1.19 of them: 0.115 ms for 403 M updates at 1.98
+// GHz. DRAM is a quarter busy.
 //
-// Long sequences of few channels are cut into segments (selective_scan_plan.h). A first launch
-// finds the states that segments end with, h = sum_t exp(A S_t) dt_t u_t B_t with S_t the sum of dt
-// after t, from the end backwards until the exponential of every state has come to zero: what lies
-// before cannot count. A scan over segments joins the states; a second launch walks all segments
-// from the states that enter them.
+// Long sequences of few channels are cut into segments (plan.h). A first launch finds the final
+// states of the segments from a zero start, h = sum_t exp(A S_t) dt_t u_t B_t with S_t the sum of
+// dt after t, from the end backwards until the exponential of every state is zero: earlier
+// positions cannot contribute. A scan over segments joins the states; a second launch walks all
+// segments from their true incoming states.
 #include "core/stream/scratch.h"
 #include "kernels/cuda/selective_scan/scan.cuh"
 #include "kernels/selective_scan.h"
@@ -37,8 +37,8 @@ struct ForwardArguments {
   std::int64_t length, channels, chunks, channel_tiles, tiles, segments, segment_tiles;
   int group_channels, group_tiles, n;
   bool softplus, vector_rows, vector_states;
-  // (b, segments - 1, d, n): the states that segments end with, and what is left at its end of the
-  // state that enters one
+  // (b, segments - 1, d, n): each segment's final state from a zero start, and the decay that the
+  // segment applies to an incoming state
   float *segment_ends, *segment_decays;
 };
 
@@ -54,7 +54,7 @@ struct ForwardTiles {
   alignas(16) float wide_B[kWidens ? Traits::kTile * Traits::kN : 4];  // of bf16
   alignas(16) float wide_C[kWidens ? Traits::kTile * Traits::kN : 4];
   alignas(16) float2 pairs[Traits::kTile * Traits::kChannels];  // (dt, dt u)
-  // where the block's arrays are: in registers they would be missed
+  // addresses of the block's arrays, in shared memory because registers are scarce
   BlockRows<const T> u_rows, delta_rows, z_rows, B_rows, C_rows;
   BlockRows<T> y_rows;
 
@@ -143,8 +143,8 @@ class ForwardBlock {
     }
   }
 
-  /// The state that the segment ends with when nothing enters it (the first one has the initial
-  /// state), and what is left of one that does.
+  /// The segment's final state from a zero start (from the initial state in the first segment), and
+  /// the decay that the segment applies to an incoming state.
   __device__ void run_end() {
 #pragma unroll
     for (float& h : h_) h = 0;

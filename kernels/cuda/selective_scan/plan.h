@@ -25,8 +25,9 @@ struct ScanLayout {
 ScanLayout scan_layout(std::int64_t states);
 
 /// One sequence is cut into `segments` of `segment_tiles` tiles where batch and channels alone do
-/// not fill the GPU. All but one of the segments are walked twice, the first time for the state
-/// that they pass on, which only the positions count for whose decay has not come to zero.
+/// not fill the GPU. All segments except one are walked twice, the first time to find the state
+/// that they pass on. Only positions from which the decay to the end is not yet zero contribute to
+/// it.
 struct ScanPlan {
   ScanLayout layout;
   std::int64_t tiles = 1;          // of `tile` positions

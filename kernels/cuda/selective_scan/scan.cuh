@@ -9,9 +9,9 @@
 // `part`, so that the reads of the parts are contiguous.
 //
 // Tiles of u, delta, z (and dy) come by 16-byte asynchronous copies into two stages, so that one
-// tile is loaded while another is worked on. One warp loads an array: its address is worked out
-// once. Outputs take the place of the inputs and leave as 16-byte stores. Where pointers or strides
-// are not multiples of 16 bytes, elements are copied one by one.
+// tile is loaded while another is worked on. One warp loads a whole array, so its address is
+// computed once. Outputs replace the inputs in shared memory and are written by 16-byte stores.
+// Where pointers or strides are not multiples of 16 bytes, elements are copied one by one.
 #pragma once
 #include <cstdint>
 #include <type_traits>
@@ -65,15 +65,15 @@ struct ScanDevice {
   }
 };
 
-/// What segments did to the states, (b, segments, states) each: `values` as if nothing entered
-/// them, `decays` what is left of what does.
+/// The effect of each segment on the states, both (b, segments, states). values: the final state
+/// from a zero incoming state; decays: the factor on the incoming state.
 struct SegmentStates {
   float* values;
   const float* decays;
   std::int64_t batch, segments, states;
   bool backward;  // the last segment comes first
 };
-/// Makes the values the true ones; those of the first segment are already.
+/// Turns the values into the true final states; those of the first segment are true already.
 void join_segments(const SegmentStates& segments, const ExecutionContext& ctx);
 
 /// A (b, l, d) or (b, l, g, n) array, last dimension dense.
@@ -103,7 +103,7 @@ struct Output {
   bool accumulate;
 };
 
-/// dB and dC from what the blocks of a group found.
+/// dB and dC from the partial sums of the blocks of a group.
 template <class T>
 struct GroupSums {
   const float* sums;  // (b, l, groups, tiles, 2 n)
@@ -200,9 +200,9 @@ struct Exponents {
   }
 };
 
-/// sum += a b, one of thousands of terms that grow ever smaller. In f32 what the additions `lost`
-/// is made good (Kahan): a loop over the states has no such sum, its roundings decay with the
-/// state.
+/// sum += a b, one of thousands of terms that become ever smaller. In f32 the rounding errors of
+/// the additions are kept in `lost` and compensated (Kahan). A walk through time needs no such
+/// care: the roundings of a state decay with it.
 template <class T>
 __device__ inline void add_to_long_sum(float a, float b, float& sum, float& lost) {
   if constexpr (sizeof(T) == 4) {
