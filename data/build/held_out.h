@@ -1,4 +1,4 @@
-// Which text is held out, see SplitRule.
+// The choice of held-out text, see SplitRule.
 #pragma once
 #include <algorithm>
 #include <cstdint>

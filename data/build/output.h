@@ -1,4 +1,4 @@
-// The files that a build writes: one a part, or shards.
+// The files that a build writes: one per part, or shards.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -18,7 +18,7 @@ namespace krait {
 /// The provenance of a part, or of its shard of that number.
 using PartProvenance = std::function<std::string(SetPart part, std::optional<std::uint64_t> shard)>;
 
-/// Unless finish() has returned, its end leaves nothing behind but finished shards.
+/// Destroyed before finish() has returned, it leaves only finished shards behind.
 class BuildOutput {
  public:
   BuildOutput(const BuildOptions& options, const Tokenizer& tokenizer,
@@ -27,17 +27,17 @@ class BuildOutput {
   BuildOutput(const BuildOutput&) = delete;
   BuildOutput& operator=(const BuildOutput&) = delete;
 
-  /// Of an interrupted build in shards: what to go on from.
+  /// The state from which an interrupted build in shards continues.
   std::optional<BuildState> found() const;
-  /// Of the file or shard that a part is in. Opened when there is none.
+  /// The writer of a part's current file or shard, opened if necessary.
   TokenSetWriter& writer(SetPart part);
-  /// Finishes the shards of both parts and keeps the state, when it is time.
+  /// Finishes the shards of both parts and saves the state, if the training shard is full.
   void document_done(BuildState& state);
-  /// Forgets everything that was written. The state must be that of a beginning.
+  /// Forgets everything that was written. `state` must be that of a new build.
   void start_over(const BuildState& state);
   /// Puts the sets in place.
   void finish(BuildState& state);
-  /// Where a part is when it is finished.
+  /// The path of a finished part.
   std::filesystem::path path_of(SetPart part) const;
 
  private:

@@ -1,4 +1,4 @@
-// How far a build in shards has come: what it goes on from when it was interrupted.
+// The progress of a build in shards, from which it continues after an interruption.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -25,7 +25,7 @@ inline constexpr SetPart kSetParts[] = {SetPart::Valid, SetPart::Train};  // in 
 template <>
 inline constexpr std::array<std::string_view, 2> kNames<SetPart>{"train", "valid"};
 
-/// Everything that the rest of a build depends on, after a document.
+/// The state of a build between two documents: everything that the rest of it depends on.
 struct BuildState {
   struct Part {
     std::uint64_t documents = 0;
@@ -38,12 +38,12 @@ struct BuildState {
   std::uint64_t skipped_bytes = 0;
   double threshold = 0;        // documents whose number is below it are held out
   double least = 1, most = 0;  // numbers so far
-  bool complete = false;       // only the folders have to be put in place
+  bool complete = false;       // all shards are finished; the folders may have to be put in place
   std::array<Part, 2> parts;
 
   Part& of(SetPart part) { return parts.at(static_cast<std::size_t>(part)); }
   const Part& of(SetPart part) const { return parts.at(static_cast<std::size_t>(part)); }
-  /// So far, empty ones left out.
+  /// Documents so far, without empty ones.
   std::uint64_t documents() const { return parts[0].documents + parts[1].documents; }
 };
 
@@ -51,14 +51,14 @@ struct BuildState {
 ///   state.json          the newest BuildState, and what it belongs to
 ///   train/, valid/      finished shards, as the folders OUTPUT/train and OUTPUT/valid will be
 ///   lock                held by the process that builds
-/// Shards that the state does not know are left over from an interruption and removed.
+/// Shards that are not in the state are left from an interruption and removed.
 class UnfinishedBuild {
  public:
-  /// Makes it, or opens the one that is there. `identity` is a JSON object with all that decides
-  /// what the shards hold, apart from the contents of the sources. Throws Io, also when another
-  /// process is building there; BadData when what is there is damaged, is of another identity, or
-  /// has read sources that have changed since; Usage when OUTPUT/train or OUTPUT/valid is there and
-  /// no set of shards, so that it must not be replaced.
+  /// Makes the folder, or opens an existing one. `identity` is a JSON object with everything that
+  /// decides what the shards hold, except the contents of the sources. Throws Io, also when another
+  /// process is building there; BadData when the folder is damaged, has another identity, or
+  /// sources that it has read have changed; Usage when OUTPUT/train or OUTPUT/valid exists and is
+  /// not a set of shards, so that it must not be replaced.
   UnfinishedBuild(const std::filesystem::path& output, const nlohmann::ordered_json& identity,
                   const std::vector<TextSource>& sources);
   ~UnfinishedBuild();
@@ -72,8 +72,8 @@ class UnfinishedBuild {
   void clear();
   /// Removes the whole folder.
   void remove();
-  /// Puts the folders of a complete state in the place of OUTPUT/train and OUTPUT/valid and
-  /// removes this one. Interrupted, it is to be called again.
+  /// Replaces OUTPUT/train and OUTPUT/valid by the folders of a complete state and removes this
+  /// one. After an interruption it is called again.
   void publish(const BuildState& state);
 
  private:

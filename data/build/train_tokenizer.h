@@ -1,4 +1,4 @@
-// Text to a tokenizer.json: trains a byte-level BPE tokenizer.
+// Trains a byte-level BPE tokenizer on text and gives its tokenizer.json.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace krait {
 
-/// Which published tokenizer the new one is like.
+/// The published tokenizer whose rules the new one follows.
 enum class TokenizerStyle : std::uint8_t {
   Gpt2,     // no normalisation, GPT-2's pattern; <|endoftext|> ends a document
   GptNeox,  // NFC, GPT-2's pattern, and runs of 2 to 24 blanks as tokens; the same, <|padding|>
@@ -34,7 +34,7 @@ struct TrainTokenizerOptions {
   std::uint64_t min_frequency = 2;
   /// Default: those of the style. They get the first ids.
   std::optional<std::vector<std::string>> special_tokens;
-  /// Called now and then, on the calling thread: bytes read, then tokens found.
+  /// Called from time to time, on the calling thread: bytes read, then tokens found.
   std::function<void(std::uint64_t bytes, std::uint64_t total)> reading;
   std::function<void(std::int64_t tokens)> merging;
 };
@@ -43,7 +43,7 @@ struct TrainedTokenizer {
   std::string json;             // the tokenizer.json, which the `tokenizers` library loads too
   std::int64_t vocab_size = 0;  // less than asked for when the text has no more frequent pairs
   std::uint64_t documents = 0, different_words = 0;
-  std::uint64_t input_bytes = 0;  // of the files as they lie on the disk
+  std::uint64_t input_bytes = 0;  // of the files on the disk
   std::vector<SkippedFile> skipped;
 };
 

@@ -13,7 +13,7 @@
 
 namespace krait {
 
-/// Reads a file line by line, in memory for its longest line, and hashes it on the way.
+/// Reads a file line by line, in memory for its longest line, and hashes it meanwhile.
 class LineReader {
  public:
   /// Throws MissingInput and Io.
@@ -22,11 +22,11 @@ class LineReader {
   /// The next line without its line feed, valid until the next call; nothing at the end. A last
   /// line without a line feed counts. Throws BadData for a line of more than 64 MiB.
   std::optional<std::string_view> next();
-  /// Of the last line, counted from 1.
+  /// The number of the last line, counted from 1.
   std::uint64_t number() const { return number_; }
   /// "FILE:LINE" of the last line, for messages.
   std::string where() const;
-  /// Of the file so far; all of it once next() has returned nothing.
+  /// The SHA-256 of the file so far; of all of it once next() has returned nothing.
   std::string sha256() const { return hash_.hex(); }
   std::uint64_t bytes() const { return bytes_; }
 

@@ -1,4 +1,4 @@
-// JSON from files that nobody vouches for.
+// JSON from files that may be hostile.
 #pragma once
 #include <string>
 #include <string_view>

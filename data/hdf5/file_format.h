@@ -1,4 +1,4 @@
-// What a file says it is: attributes of / that every kind of set has.
+// The format and version of a set: attributes of / that every kind of set has.
 #pragma once
 #include <cstdint>
 #include <string_view>
@@ -10,11 +10,11 @@ namespace krait {
 struct FileFormat {
   std::string_view name;     // attribute "format"
   std::int64_t version = 1;  // attribute "format_version"
-  std::string_view thing;    // for people: "token set"
+  std::string_view thing;    // its name in messages: "token set"
   std::string_view made_by;  // the command that makes one
 };
 
-/// Throws BadData unless the file says that it has this format in this version.
+/// Throws BadData unless the file has this format in this version.
 void check_file_format(const Hdf5File& file, const FileFormat& format);
 
 }  // namespace krait

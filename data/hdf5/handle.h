@@ -1,4 +1,4 @@
-// Private to data/hdf5*.cpp: handles, the library's lock and its errors.
+// Private to data/hdf5/: handles, the library's lock and its errors.
 #pragma once
 #include <filesystem>
 #include <memory>
@@ -17,8 +17,8 @@ namespace krait {
 
 namespace hdf5 {
 
-/// Held around every use of the library, and constructed before any Handle: handles are closed
-/// under the lock. Recursive, as public functions call each other.
+/// Must be held for every use of the library, and constructed before any Handle, since handles are
+/// closed under the lock. Recursive, because public functions call each other.
 class Session {
  public:
   Session();
@@ -27,7 +27,7 @@ class Session {
   std::unique_lock<std::recursive_mutex> lock_;
 };
 
-/// Any HDF5 identifier, closed when it goes.
+/// Any HDF5 identifier, closed when the object is destroyed.
 class Handle {
  public:
   Handle() = default;
@@ -50,7 +50,7 @@ class Handle {
   hid_t id_ = H5I_INVALID_HID;
 };
 
-/// What an error message is about: a file and, when not empty, an object in it.
+/// The subject of an error message: a file and, unless empty, an object in it.
 struct Place {
   const std::filesystem::path& file;
   std::string_view object;
@@ -77,7 +77,7 @@ hid_t memory_type();
 
 /// Integers, and enumerations of them (NumPy's booleans are one).
 bool is_integer(hid_t type);
-/// The one integer type whose values may not fit into 64 signed bits.
+/// The only integer type whose values may not fit into 64 signed bits.
 bool is_unsigned_64(hid_t type);
 
 /// F(T) for each element type.
@@ -104,7 +104,7 @@ struct Hdf5File::Impl {
   Impl() = default;
   ~Impl();
   hdf5::Place at(std::string_view object) const { return {path, object}; }
-  /// The object at `object`, reached over hard links only; an invalid handle when there is none.
+  /// The object at `object`, reached through hard links only; an invalid handle when there is none.
   hdf5::Handle find(std::string_view object) const;
   /// The same, but its absence is an error.
   hdf5::Handle get(std::string_view object) const;

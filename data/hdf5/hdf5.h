@@ -1,10 +1,11 @@
-// HDF5 files: a thin owner of the C API and the only door to it. Arrays, attributes and groups go
-// in and out as C++ values; every failure is a krait::Error that names file and dataset.
+// HDF5 files: a thin wrapper of the C API, and the only code that uses it. Arrays, attributes and
+// groups are read and written as C++ values; every failure is a krait::Error that names file and
+// dataset.
 //
-// Files are hostile: plug-ins are off; soft, external and user-defined links, external storage,
-// virtual datasets and all filters but shuffle, deflate and fletcher32 are refused; types, ranks
-// and sizes are checked against what the file really holds before memory is taken. Files are
-// written in the newest format, whose metadata carry checksums.
+// Files may be hostile: plug-ins are off; soft, external and user-defined links, external storage,
+// virtual datasets and all filters except shuffle, deflate and fletcher32 are refused; types, ranks
+// and sizes are checked against the actual contents of the file before memory is allocated. Files
+// are written in the newest format, whose metadata carry checksums.
 //
 // All calls into the library go through one mutex, so objects may be used from several threads.
 // Paths inside a file are separated by '/', with or without one in front; "" or "/" is the root.
@@ -54,16 +55,16 @@ struct Hdf5Array {
 /// T below is std::uint8_t, uint16_t, uint32_t, uint64_t, int32_t, int64_t, float or double;
 /// attributes are std::int64_t, double, bool or std::string.
 ///
-/// Errors: MissingInput when the file is not there, BadData for everything wrong in it (also an
-/// object or attribute that is not there), Io when the system refuses, such as on a full disk.
+/// Errors: MissingInput when the file does not exist, BadData for everything wrong in it (also a
+/// missing object or attribute), Io when the system refuses, such as on a full disk.
 class Hdf5File {
  public:
   /// Opens a regular file for reading.
   static Hdf5File open(const std::filesystem::path& path);
-  /// Makes a new file, or empties the one at `path`. `alignment` in bytes: where every object in
-  /// the file starts; 4096 for datasets that are to be mapped, 1 packs tightly. To be crash safe
-  /// write
-  /// through a TemporaryFile, close(), then commit() that one; messages name its target.
+  /// Makes a new file, or empties the one at `path`. Every object in the file starts at a multiple
+  /// of `alignment` bytes: 4096 for datasets that are to be mapped; 1 packs tightly. To be safe
+  /// from crashes, write through a TemporaryFile, close() this file, then commit() that one;
+  /// messages name its target.
   static Hdf5File create(const std::filesystem::path& path, std::uint64_t alignment = 1);
   static Hdf5File create(const TemporaryFile& file, std::uint64_t alignment = 1);
   ~Hdf5File();
@@ -71,9 +72,9 @@ class Hdf5File {
   Hdf5File& operator=(Hdf5File&&) noexcept;
 
   const std::filesystem::path& path() const;
-  /// The open file, for mapping what info() gives the offset of. Owned by this object.
+  /// The open file, for mapping datasets at the offsets that info() gives. Owned by this object.
   int descriptor() const;
-  /// Writes what is left and closes; reports errors that a destructor has to swallow.
+  /// Writes everything and closes. Unlike the destructor it reports errors.
   void close();
 
   // Reading.
@@ -86,7 +87,7 @@ class Hdf5File {
   /// an integer T takes any stored integer, boolean or enumeration whose values all fit.
   template <class T>
   Hdf5Array<T> read(std::string_view dataset) const;
-  /// The same into memory of the caller; the dataset must have this shape and hold exactly T.
+  /// The same into memory of the caller. The dataset must have this shape and exactly the type T.
   template <class T>
   void read_into(std::string_view dataset, const Shape& shape, std::span<T> values) const;
   bool has_attribute(std::string_view object, const std::string& name) const;
@@ -96,13 +97,13 @@ class Hdf5File {
   template <class T>
   T attribute(std::string_view object, const std::string& name) const;
 
-  // Writing. Groups on the way are made; writing a dataset that is there already is an error.
-  /// Does nothing when the group is there.
+  // Writing. Missing groups of a path are made; writing a dataset that exists is an error.
+  /// Does nothing when the group exists.
   void create_group(std::string_view group);
   template <class T>
   void write(std::string_view dataset, const Shape& shape, std::span<const T> values,
              Hdf5Layout layout = Hdf5Layout::Checksummed);
-  /// A dataset of rank 1 to be filled by write_at: for more than fits in memory.
+  /// Makes a dataset of rank 1 that write_at() fills, for more data than fits in memory.
   template <class T>
   void create_dataset(std::string_view dataset, std::uint64_t size, Hdf5Layout layout);
   template <class T>

@@ -13,8 +13,8 @@
 namespace krait {
 
 /// The bytes of a contiguous dataset of that type and of rank 1 in the map of its file. Throws
-/// BadData, with `advice` at the end of the message, for any other dataset, one without elements
-/// and one that does not fit the file.
+/// BadData, with `advice` at the end of the message, for any other dataset, for an empty one, and
+/// for one that is not inside the file.
 std::span<const std::byte> mapped_bytes(const Hdf5File& file, std::string_view dataset,
                                         Hdf5Type type, const MappedFile& map,
                                         std::string_view advice);
@@ -30,8 +30,8 @@ std::span<const T> mapped_array(const Hdf5File& file, std::string_view dataset, 
 class BlockHashes {
  public:
   BlockHashes() = default;
-  /// Reads the dataset with the hashes of an array of `n_bytes`. Throws BadData when it has not one
-  /// for each block.
+  /// Reads the dataset with the hashes of an array of `n_bytes`. Throws BadData unless it has one
+  /// hash per block.
   BlockHashes(const Hdf5File& file, std::string_view dataset, std::uint64_t n_bytes,
               std::uint64_t block_bytes, std::string_view advice);
 

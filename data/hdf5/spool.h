@@ -1,4 +1,5 @@
-// Arrays whose length is not known before their last element, on the way into an HDF5 file.
+// Buffers on the disk for arrays whose length is known only at their end, before they are written
+// to an HDF5 file.
 #pragma once
 #include <algorithm>
 #include <cstddef>
@@ -14,7 +15,7 @@
 namespace krait {
 
 /// A nameless file in the folder of `target`, which is named in errors. It is written from front to
-/// back, read anywhere, and gone when it is destroyed.
+/// back and read anywhere; it disappears when it is destroyed.
 class Spool {
  public:
   explicit Spool(const std::filesystem::path& target);
@@ -43,7 +44,8 @@ class Spool {
   FileDescriptor file_;
 };
 
-/// A spool that takes the SHA-256 of every `block_bytes` bytes, the last block being shorter.
+/// A spool that also computes the SHA-256 of every `block_bytes` bytes; the last block may be
+/// shorter.
 class BlockSpool {
  public:
   BlockSpool(const std::filesystem::path& target, std::size_t block_bytes);

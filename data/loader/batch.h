@@ -1,3 +1,4 @@
+// Batches of training samples.
 #pragma once
 #include <cstdint>
 
@@ -11,8 +12,8 @@ struct Batch {
   Tensor inputs;                   // (batch, length)
   Tensor targets;                  // (batch, targets of a sample): (batch, length) or (batch, 1)
   Tensor sequence_ids;             // (batch, length); undefined when the samples have none
-  std::int64_t n_targets = 0;      // that are not ignored
-  std::uint64_t first_sample = 0;  // the number of its first row in the run
+  std::int64_t n_targets = 0;      // targets that are not ignored
+  std::uint64_t first_sample = 0;  // number of the first row in the run
 };
 
 }  // namespace krait

@@ -1,3 +1,4 @@
+// Data sets: numbered samples of a training run.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -14,22 +15,22 @@ struct Sample {
                                            // id changes
 };
 
-/// Where a sample goes in a batch: the spans are as long as its vectors.
+/// The place of a sample in a batch: the spans are as long as its vectors.
 struct SampleRow {
   std::span<std::int32_t> inputs, targets, sequence_ids;
 };
 
-/// Two functions, and two that a data set may do better than by them. All may be called from any
-/// thread.
+/// size() and get(); get_into() and prefetch() have defaults that a data set may improve on. All
+/// may be called from any thread.
 class Dataset {
  public:
   virtual ~Dataset() = default;
   virtual std::uint64_t size() const = 0;
   /// Sample `index` < size().
   virtual Sample get(std::uint64_t index) const = 0;
-  /// get(), without memory of its own. Throws (Contract) for a row of another length or kind.
+  /// get() without allocating memory. Throws (Contract) for a row of another length or kind.
   virtual void get_into(std::uint64_t index, const SampleRow& row) const;
-  /// Is told which samples come next, so that a disk can work on several at once.
+  /// Says which samples come next, so that a disk can read several at once.
   virtual void prefetch(std::uint64_t /*index*/) const {}
 };
 

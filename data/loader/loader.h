@@ -32,7 +32,7 @@ struct LoaderPart {
 };
 
 /// An endless stream of batches of the samples of one or several data sets, in the order that
-/// SampleOrder defines; batches run on across the end of an epoch. So the whole position is one
+/// SampleOrder defines; batches continue across the end of an epoch. So the whole position is one
 /// integer, samples_seen(), and the order is the same whatever the prefetch depth, the number of
 /// interruptions and, unless turns are batches, the batch size.
 ///
@@ -48,14 +48,14 @@ class Loader {
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
-  /// Waits for the next batch: this rank's rows of it. An exception of the dataset comes out here,
-  /// at the batch it belongs to, and again at every later call.
+  /// Waits for the next batch: this rank's rows of it. Throws the exceptions of the data set, at
+  /// the batch that they belong to and at every later call.
   Batch next();
-  /// Samples handed out to all ranks since the start of the run: what a checkpoint keeps.
+  /// Samples handed out to all ranks since the start of the run. A checkpoint keeps this number.
   std::uint64_t samples_seen() const { return samples_seen_; }
-  /// Of the next sample of a part: how often all of it has been handed out.
+  /// The epoch of a part's next sample: how often the whole part has been handed out.
   std::uint64_t epoch(std::size_t part = 0) const;
-  /// Goes on as if that many samples had been handed out. Constant time. Throws BadConfig when
+  /// Continues as if that many samples had been handed out. Constant time. Throws BadConfig when
   /// turns are batches, and that is not a whole number of them.
   void skip_to(std::uint64_t samples_seen);
 

@@ -1,4 +1,4 @@
-// How a text names the sets that a run trains on.
+// The text that names the sets that a run trains on.
 #pragma once
 #include <optional>
 #include <string>
@@ -17,11 +17,11 @@ struct MixtureItem {
 };
 
 /// Reads "PATH", or a mixture: "PATH:WEIGHT, PATH:WEIGHT, ...", blanks around commas and colons
-/// allowed, weights in decimal and above 0. A path in a mixture has no comma; in front of its last
-/// colon it may have others. Nothing comes back, and `problem` says why, for any other text.
+/// allowed, weights in decimal and above 0. A path in a mixture must not have a comma, but may have
+/// colons. Returns nothing for any other text, and `problem` says why.
 std::optional<std::vector<MixtureItem>> parse_mixture(std::string_view text, TextProblem& problem);
 
-/// The same for a text that is known to be right. Throws BadConfig.
+/// The same, but throws BadConfig for any other text.
 std::vector<MixtureItem> parse_mixture(std::string_view text);
 
 }  // namespace krait

@@ -1,4 +1,4 @@
-// Which sample comes at each place of a run: shuffling and mixtures without state.
+// The order of the samples of a run: shuffling and mixtures without state.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -27,28 +27,28 @@ struct SamplePlace {
 ///
 /// Which part: the run is cut into blocks of 1024 samples. Of the first b blocks part j has exactly
 /// n_j(1024 b) samples, where n_1(t) = floor(t f_1), n_2(t) = floor((t - n_1(t)) f_2), ..., f_j =
-/// weight_j / (weight_j + weight_j+1 + ...) in 32 bits, so its share is right within a sample a
-/// part at every end of a block; inside a block their order is a shuffle (Fisher, Yates) by Philox
-/// numbers keyed by the seed and the number of the sample.
+/// weight_j / (weight_j + weight_j+1 + ...) in 32 bits, so at the end of every block its share is
+/// right to within one sample per part; inside a block their order is a shuffle (Fisher, Yates) by
+/// Philox numbers keyed by the seed and the number of the sample.
 ///
-/// Which sample of it: those of a part follow each other as in a run on this part alone. Sample n
-/// of it is number n mod size of its epoch n / size, and the order in an epoch is a permutation
-/// keyed by (seed, epoch), or the order of the part without shuffling.
+/// Which sample of the part: its samples come in the same order as in a run on this part alone. Its
+/// n-th sample is number n mod size of epoch n / size, and the order in an epoch is a permutation
+/// keyed by (seed, epoch), or that of the part if shuffling is off.
 class SampleOrder {
  public:
   static constexpr std::uint64_t kBlock = 1024;
 
-  /// Throws BadConfig when a weight is not above 0, not finite, or so small beside the others that
-  /// its part would never come (2^-33).
+  /// Throws BadConfig when a weight is not above 0, not finite, or below 2^-33 of the sum, so that
+  /// its part would never be drawn.
   SampleOrder(std::vector<OrderPart> parts, std::uint64_t seed, bool shuffle);
 
-  /// Sample `k` of the run. Constant time; one of another block than the last takes some 30 us.
+  /// Sample `k` of the run. Constant time; one in another block than the last takes some 30 us.
   SamplePlace operator()(std::uint64_t k);
   /// How many of the samples before k each part has.
   std::vector<std::uint64_t> counts(std::uint64_t k);
-  /// Of which part sample k is, and which of that part's samples.
+  /// The part of sample k, and its number in that part.
   SamplePlace turn(std::uint64_t k);
-  /// Where sample n of a run on one part alone is, any n.
+  /// The place of sample n of a run on one part alone, for any n.
   SamplePlace place(std::size_t part, std::uint64_t n);
 
  private:

@@ -9,14 +9,15 @@
 
 namespace krait {
 
-/// What a model does at the boundaries between the documents packed into one window. Either way
-/// every target counts.
+/// The treatment of boundaries between documents that are packed into one window. Every target
+/// counts in both cases.
 ///
-/// Reset takes the end-of-document token for the start of the document that follows: its state
-/// begins there, and from it alone the document's first token is predicted. That is how a model is
-/// used, too: a text is scored, and an empty prompt continued, behind an end-of-document token (see
-/// train/evaluate/corpus.h), so this is where the model has to learn how documents begin; if the
-/// ids changed behind it, its prediction would have to be ignored, and never be trained.
+/// Reset counts the end-of-document token as the start of the next document: the state begins
+/// there, and the document's first token is predicted from that token alone. A model is used in the
+/// same way: a text is scored, and an empty prompt continued, after an end-of-document token (see
+/// train/evaluate/corpus.h), so there the model has to learn how documents begin. If the ids
+/// changed after that token, the first tokens of documents would have to be ignored and never be
+/// trained.
 enum class DocumentBoundary : std::uint8_t {
   Continue,  // documents are one stream
   Reset,     // sequence ids, counted from 0 in each window, change at each end-of-document token

@@ -30,7 +30,7 @@ inline constexpr std::array<std::string_view, 7> kNames<SafetensorsType>{
     "I64", "F64", "F32", "I32", "BF16", "F16", "U8"};  // as in a header
 std::size_t size_of(SafetensorsType type);
 
-/// One array as it lies in a file.
+/// One array in a file.
 struct SafetensorsArray {
   std::string name;
   SafetensorsType type = SafetensorsType::F32;
@@ -46,23 +46,24 @@ struct SafetensorsContents {
 /// Reads the header of a file that is in memory; the arrays point into it. `where` names the file
 /// in errors.
 ///
-/// Throws BadData unless all of it is so: the header is a JSON object of at most 100,000,000 bytes
-/// inside the file, without duplicate keys; types are among the above and ranks at most 6; the
-/// bytes of an array are as many as its type and shape need; the arrays fill the rest of the file
-/// without gaps or overlaps. Memory in proportion to the header.
+/// Throws BadData unless all of this holds: the header is a JSON object of at most 100,000,000
+/// bytes inside the file, without duplicate keys; types are among the above and ranks at most 6;
+/// the bytes of an array are as many as its type and shape need; the arrays fill the rest of the
+/// file without gaps or overlaps. Memory in proportion to the header.
 SafetensorsContents parse_safetensors(std::span<const std::byte> file, const std::string& where);
 
-/// Converts an array of floats into a contiguous CPU tensor of its shape, f32 or f64: exactly where
-/// that is wider, else rounded to nearest. Throws BadData for an array of integers.
+/// Converts an array of floats into a contiguous CPU tensor of its shape, f32 or f64: exactly if
+/// the tensor's type is at least as wide, else rounded to nearest. Throws BadData for an array of
+/// integers.
 void read_floats(const SafetensorsArray& array, const Tensor& to);
 
 /// The arrays of a model directory, mapped: those of model.safetensors, or else of the shards that
 /// model.safetensors.index.json lists.
 class SafetensorsModel {
  public:
-  /// Throws MissingInput when there is neither, BadData when a file is not as parse_safetensors
-  /// asks, and when the index names a file outside the directory or does not list exactly the
-  /// arrays of its shards.
+  /// Throws MissingInput when neither exists, BadData when parse_safetensors refuses a file, and
+  /// when the index names a file outside the directory or does not list exactly the arrays of its
+  /// shards.
   explicit SafetensorsModel(const std::filesystem::path& directory);
 
   /// By name.
@@ -80,7 +81,7 @@ class SafetensorsModel {
   std::vector<SafetensorsArray> arrays_;
 };
 
-/// Whether the directory holds what SafetensorsModel reads.
+/// Whether the directory holds a file that SafetensorsModel reads.
 bool has_safetensors(const std::filesystem::path& directory);
 
 /// An array to write: a contiguous CPU tensor in the given type. Integers are written as they are,

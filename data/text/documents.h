@@ -1,4 +1,4 @@
-// The documents of one file as text, whole.
+// The documents of one file as text, each as a whole.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -10,14 +10,14 @@
 
 namespace krait {
 
-/// Gets the text of a document, which lives during the call, and how many bytes of the file, as it
-/// lies on the disk, have been read.
+/// Gets the text of a document, valid during the call, and how many bytes of the file on the disk
+/// have been read.
 using VisitDocument = std::function<void(std::string_view text, std::uint64_t bytes)>;
 
 /// Visits every document of a file, in order: the file, or the string `text_field` of each of its
-/// lines of JSON, empty ones too. Files that are not compressed are memory-mapped; any other takes
-/// the memory of a document. (Building token sets does not: data/text/reader.h.) Returns why the
-/// file was left out, if it is empty or binary.
+/// lines of JSON, empty ones too. Uncompressed files are memory-mapped; others take the memory of a
+/// document. (Building token sets does not: data/text/reader.h.) Returns why the file was left out,
+/// if it is empty or binary.
 ///
 /// Throws MissingInput, Io, and BadData for a malformed line ("file:line: ...") and damaged
 /// compression.

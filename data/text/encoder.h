@@ -1,4 +1,4 @@
-// Documents as token ids, made by all threads, in the order in which they stand in the files.
+// Encodes documents to token ids on all threads, in the order of the files.
 #pragma once
 #include <cstdint>
 #include <exception>
@@ -15,12 +15,12 @@ namespace krait {
 
 /// A document from a line of JSON.
 struct EncodedLine {
-  std::size_t end = 0;           // of its ids, which start where those of the one before end
-  TextPosition after;            // the place behind it
-  std::uint64_t empty_ones = 0;  // lines between it and the one before that have no text
+  std::size_t end = 0;           // of its ids, which start at the end of the previous document's
+  TextPosition after;            // the place after it
+  std::uint64_t empty_ones = 0;  // lines without text between it and the previous document
 };
 
-/// A piece of text and what became of it.
+/// An encoded piece of text.
 struct EncodedPiece {
   TextPiece piece;  // without its text
   std::vector<std::int32_t> ids;
@@ -33,22 +33,22 @@ struct TextEncoderOptions {
   std::string text_field;  // of a JSON line
 };
 
-/// The ids of `text`, added to `ids` piece by piece, so that what a tokenizer needs does not grow
-/// with the text.
+/// Appends the ids of `text` to `ids` piece by piece, so that the memory of the tokenizer does not
+/// grow with the text.
 void encode_text(std::string_view text, const Tokenizer& tokenizer, std::vector<std::int32_t>& ids);
 
-/// The same by all threads: sink(ids) is called on the calling thread, in the order of the text.
+/// The same on all threads: sink(ids) is called on the calling thread, in the order of the text.
 void encode_text_in_parallel(std::string_view text, const Tokenizer& tokenizer,
                              const std::function<void(std::span<const std::int32_t>)>& sink);
 
-/// Calls visit(text, place behind the line) for every line of JSON in a piece that is not blank.
+/// Calls visit(text, place after the line) for every line of JSON in a piece that is not blank.
 /// Throws BadData, "file:line: ...", for a line without the field.
 void visit_lines(const TextPiece& piece, const TextSource& source, const std::string& text_field,
                  const std::function<void(std::string, const TextPosition&)>& visit);
 
-/// Reads ahead on a thread of its own, encodes in a parallel_for. What comes out depends on the
-/// number of threads in how many pieces come at a time, in nothing else. Memory: three batches of
-/// text, of max(4 MiB, 1 MiB a thread) or one piece, and the ids of one.
+/// Reads ahead on its own thread and encodes in a parallel_for. Only the number of pieces that come
+/// at a time depends on the number of threads. Takes the memory of three batches of text, each of
+/// max(4 MiB, 1 MiB per thread) or one piece, and the ids of one batch.
 class TextEncoder {
  public:
   /// `sources` and `tokenizer` must outlive it; encode() is called from several threads.
@@ -58,9 +58,9 @@ class TextEncoder {
   TextEncoder(const TextEncoder&) = delete;
   TextEncoder& operator=(const TextEncoder&) = delete;
 
-  /// The next pieces, none at the end. Throws what TextReader throws, and BadData, "file:line:
-  /// ...", for a line without the field: whichever comes first in the files, behind all documents
-  /// that stand before it.
+  /// The next pieces; none at the end. Throws what TextReader throws, and BadData, "file:line:
+  /// ...", for a line without the field: the first of these errors in the files, after all
+  /// documents before it.
   std::vector<EncodedPiece> next();
 
  private:

@@ -1,4 +1,4 @@
-// The document of sources that hold only one.
+// The only document of a set of sources.
 #pragma once
 #include <memory>
 #include <string>
@@ -12,8 +12,8 @@ namespace krait {
 
 class OnlyDocument {
  public:
-  /// Takes the first document. Memory-mapped where it is a file that is not compressed; otherwise
-  /// in memory, and BadData above max_line_bytes.
+  /// Takes the first document. An uncompressed file is memory-mapped; anything else is held in
+  /// memory. Throws BadData for more than max_line_bytes in memory.
   OnlyDocument(const std::vector<TextSource>& sources, const Tokenizer& tokenizer,
                const TextEncoderOptions& options);
   std::string_view text() const { return text_; }

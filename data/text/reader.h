@@ -1,4 +1,4 @@
-// Text files and JSON lines, cut into pieces that can be encoded by themselves.
+// Cuts text files and JSON lines into pieces that can be encoded independently.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -23,15 +23,15 @@ struct TextPosition {
 struct TextPiece {
   enum class Kind : std::uint8_t {
     Lines,     // whole lines of JSON
-    Part,      // of a text file, which goes on in the next piece
+    Part,      // of a text file that continues in the next piece
     LastPart,  // the end of a text file, or all of it
-    Skipped,   // the file is left out, for `reason`, and with it the parts of it that came before
+    Skipped,   // the file is left out for `reason`, also the parts of it that came before
   };
   Kind kind = Kind::Lines;
   std::string_view text;
   std::shared_ptr<const void> holder;  // of the text
   TextPosition begin;
-  std::uint64_t input_bytes = 0;  // of all files, as they lie on the disk, up to about its end
+  std::uint64_t input_bytes = 0;  // of all files on the disk, up to about the end of the piece
   std::string reason;
 };
 
@@ -40,22 +40,22 @@ struct TextReaderOptions {
   std::uint64_t max_line_bytes = std::uint64_t{1} << 27;
 };
 
-/// Reads sources one after the other. Files that are not compressed are memory-mapped, the others
-/// are streamed: memory is that of the pieces which are alive, each about kPiece bytes, or one line
-/// or uncuttable stretch of at most max_line_bytes (and as much again while one is looked for).
+/// Reads sources one after the other. Uncompressed files are memory-mapped, others are streamed.
+/// Takes the memory of the pieces in use, each about kPiece bytes, or one line or uncuttable
+/// stretch of at most max_line_bytes (twice that while its end is searched).
 ///
-/// A text file that holds a NUL byte is skipped as binary; a file without a byte, and one of JSON
-/// lines with nothing but blanks, as empty.
+/// A text file that holds a NUL byte is skipped as binary; a file of no bytes, and one of JSON
+/// lines with only blanks, is skipped as empty.
 class TextReader {
  public:
   static constexpr std::size_t kPiece = std::size_t{1} << 18;
 
-  /// From `start` on, which is the begin of a document. The arguments must outlive the reader.
+  /// Reads from `start`, the beginning of a document. The arguments must outlive the reader.
   TextReader(const std::vector<TextSource>& sources, const Tokenizer& tokenizer,
              const TextReaderOptions& options, TextPosition start);
   ~TextReader();
-  /// Nothing at the end. Throws MissingInput and Io; BadData for damaged compression and for what
-  /// is longer than max_line_bytes.
+  /// The next piece; nothing at the end. Throws MissingInput and Io, and BadData for damaged
+  /// compression and for a line or stretch that is longer than max_line_bytes.
   std::optional<TextPiece> next();
 
  private:

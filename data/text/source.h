@@ -9,10 +9,10 @@
 
 namespace krait {
 
-/// One file, and what its name and the file system say about it.
+/// One file, with the facts that its name and the file system give.
 struct TextSource {
   std::filesystem::path path;
-  bool is_jsonl = false;  // a document a line; otherwise the file is one document
+  bool is_jsonl = false;  // one document per line; otherwise the file is one document
   Compression compression = Compression::None;
   std::uint64_t bytes = 0;       // on the disk
   std::int64_t modified_ns = 0;  // since 1970
@@ -22,7 +22,7 @@ struct TextSource {
 /// and Io.
 std::vector<TextSource> find_text_sources(const std::vector<std::filesystem::path>& inputs);
 
-/// Adds what tells an unchanged file from a changed one: path, size and time of modification.
+/// Adds the facts that tell whether a file has changed: path, size and time of modification.
 void add_identity(Sha256& hash, const TextSource& source);
 
 }  // namespace krait

@@ -24,7 +24,7 @@ inline std::uint64_t block_bytes(const TokenSetInfo& info) {
   return kBlockTokens * static_cast<std::uint64_t>(info.token_bytes);
 }
 
-/// The hash over everything but the tokens, before document_offsets are added to it.
+/// The hash over everything except the tokens, before document_offsets are added to it.
 Sha256 content_hash(const TokenSetInfo& info, std::span<const std::uint8_t> block_hashes);
 
 }  // namespace krait::token_set_format

@@ -1,3 +1,4 @@
+// The description of a token set.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -8,7 +9,7 @@
 
 namespace krait {
 
-/// What a token set says about itself, and about its documents.
+/// The description of a token set and its documents.
 struct TokenSetInfo {
   std::filesystem::path path;
   std::uint64_t file_bytes = 0;
@@ -25,7 +26,7 @@ struct TokenSetInfo {
   std::string content_sha256;
 };
 
-/// For people: one field a line.
+/// The description as text, one field per line.
 std::ostream& operator<<(std::ostream& out, const TokenSetInfo& info);
 
 }  // namespace krait

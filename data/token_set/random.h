@@ -11,21 +11,20 @@
 namespace krait {
 
 struct RandomTokenSet {
-  std::filesystem::path output;  // its folder is made when it is not there
+  std::filesystem::path output;  // its folder is made if it does not exist
   std::int64_t vocab_size = 0;   // 2 <= vocab_size < 2^31
   std::int64_t n_tokens = 0;     // end-of-document tokens included
   std::int64_t n_documents = 1;
   std::uint64_t seed = 0;
   std::string tool = "krait";  // name and version, for the provenance
-  /// Called now and then with the tokens written, on the calling thread.
+  /// Called from time to time with the tokens written, on the calling thread.
   std::function<void(std::uint64_t tokens)> progress;
 };
 
 /// Writes a set for the NumberTokenizer of that size: documents of equal length (the first ones are
-/// a token longer where it does not come out even), token i of the set uniform in
-/// [0, vocab_size - 1) from number i of the random stream of the seed, unless it ends a document.
-/// Memory is that of the TokenSetWriter. The provenance is a JSON object: tool, source ("random
-/// tokens"), seed.
+/// one token longer if the division has a rest), token i of the set uniform in [0, vocab_size - 1)
+/// from number i of the random stream of the seed, unless it ends a document. Takes the memory of a
+/// TokenSetWriter. The provenance is a JSON object: tool, source ("random tokens"), seed.
 ///
 /// Throws Usage unless 1 <= n_documents <= n_tokens, and what TokenSetWriter throws.
 TokenSetInfo write_random_token_set(const RandomTokenSet& options);

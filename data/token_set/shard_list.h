@@ -6,7 +6,7 @@
 
 namespace krait {
 
-/// A shard that is finished, on the disk for good.
+/// A finished shard on the disk.
 struct FinishedShard {
   std::string name;  // of the file
   std::string content_sha256;
@@ -21,8 +21,8 @@ void write_shard_list(const std::filesystem::path& folder,
                       const std::vector<FinishedShard>& shards);
 
 /// The shards of a folder that is a token set: its .h5 files in the order of their names, without
-/// those that start with a dot. Throws BadData when there is none, and when there is a shards.json
-/// that names others, such as after an incomplete copy.
+/// those that start with a dot. Throws BadData when there is no shard, and when a shards.json names
+/// others, such as after an incomplete copy.
 std::vector<std::filesystem::path> shards_in(const std::filesystem::path& folder);
 
 }  // namespace krait

@@ -1,3 +1,4 @@
+// Writes token sets.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -10,8 +11,8 @@
 namespace krait {
 
 /// Writes a token set in constant memory (about 5 MiB). Tokens first go to nameless files beside
-/// the target, so while it is written a set takes twice its size on the disk. Until commit()
-/// returns the target is untouched; afterwards it is the new set, whole.
+/// the target, so while it is written a set takes twice its size on the disk. Until commit() the
+/// target is untouched; afterwards it is the complete new set.
 class TokenSetWriter {
  public:
   TokenSetWriter(const std::filesystem::path& target, const Tokenizer& tokenizer);
@@ -23,15 +24,15 @@ class TokenSetWriter {
   void append(std::span<const std::int32_t> ids);
   /// Adds the end-of-document token and starts the next document.
   void end_document();
-  /// Takes back what was added to the current document.
+  /// Removes the tokens of the current document.
   void drop_document();
   std::uint64_t n_tokens() const;
   std::uint64_t n_documents() const;
 
-  /// Writes everything to the disk beside the target: what can fail for want of space fails here.
-  /// Throws BadData when there is no document, Contract inside an unfinished one.
+  /// Writes everything to the disk next to the target: afterwards nothing can fail for lack of
+  /// space. Throws BadData when there is no document, Contract inside an unfinished one.
   void prepare(const std::string& provenance);
-  /// Of the prepared set.
+  /// The content_sha256 of the prepared set.
   const std::string& content_sha256() const;
   /// Puts the prepared set in the target's place.
   void commit();

@@ -1,4 +1,4 @@
-// Tokens that are found in a text before anything else is: special tokens, runs of blanks.
+// Tokens that are found in a text before it is cut and merged: special tokens, runs of blanks.
 #pragma once
 #include <bitset>
 #include <cstdint>
@@ -18,21 +18,21 @@ struct AddedToken {
   std::string content;  // valid UTF-8, not empty
   std::int32_t id = 0;
   bool special = false;
-  bool normalized = false;   // is looked for in the normalised text, in its own normal form
-  bool single_word = false;  // not beside a word character
-  bool lstrip = false, rstrip = false;  // takes the blanks before it, or after it, along
+  bool normalized = false;   // is searched in the normalised text, in its own normal form
+  bool single_word = false;  // not next to a word character
+  bool lstrip = false, rstrip = false;  // includes the blanks before it, or after it
   friend bool operator==(const AddedToken&, const AddedToken&) = default;
 };
 
-/// Finds tokens in a text: from left to right, of those that start at one place the longest, none
-/// inside another. Time n times the longest token at worst.
+/// Finds tokens in a text from left to right: at each place the longest, without overlaps. Takes at
+/// most n times the length of the longest token.
 class AddedTokenFinder {
  public:
   AddedTokenFinder() = default;
   /// Of tokens with equal contents the first counts.
   explicit AddedTokenFinder(std::vector<AddedToken> tokens);
 
-  /// Calls on_text(part) and on_token(id) for what a valid text consists of, from left to right.
+  /// Calls on_text(part) and on_token(id) for the parts of a valid text, from left to right.
   template <class OnText, class OnToken>
   void split(std::string_view text, OnText&& on_text, OnToken&& on_token) const;
 
@@ -74,7 +74,7 @@ std::size_t trailing_blanks(std::string_view text);
 
 template <class OnText, class OnToken>
 void AddedTokenFinder::split(std::string_view text, OnText&& on_text, OnToken&& on_token) const {
-  std::size_t done = 0;          // what was given away
+  std::size_t done = 0;          // bytes already passed on
   std::size_t blanks_until = 0;  // the end of the blanks that rstrip took last
   for (Match m = find(text, 0); m.token != nullptr; m = find(text, m.end)) {
     if (m.token->single_word && is_word_around(text, m)) continue;
@@ -86,7 +86,7 @@ void AddedTokenFinder::split(std::string_view text, OnText&& on_text, OnToken&& 
       if (end > blanks_until) blanks_until = end + leading_blanks(text.substr(end));
       end = blanks_until;
     }
-    if (begin >= end) continue;  // all of it are blanks that the token before took along
+    if (begin >= end) continue;  // it consists of blanks that the previous token included
     if (done < begin) on_text(text.substr(done, begin - done));
     on_token(m.token->id);
     done = end;

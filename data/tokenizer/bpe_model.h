@@ -23,9 +23,9 @@ struct BpeVocabulary {
   bool ignore_merges = false;  // a pre-token that is in the vocabulary is that token
 };
 
-/// Immutable; for any number of threads. Sennrich et al. 2016, as GPT-2 and the `tokenizers`
-/// library do it: while there is a pair with a merge, the one of the lowest rank, and of those the
-/// leftmost, is merged. A byte that is not in the vocabulary is left out.
+/// Immutable; for any number of threads. Sennrich et al. 2016, as in GPT-2 and the `tokenizers`
+/// library: while some pair has a merge, the pair of the lowest rank is merged, and of equal ranks
+/// the leftmost. A byte that is not in the vocabulary is left out.
 class BpeModel {
  public:
   static constexpr std::uint32_t kNoRank = std::numeric_limits<std::uint32_t>::max();
@@ -51,8 +51,8 @@ class BpeModel {
   /// The token of a whole pre-token where merges are ignored, or -1.
   std::int32_t whole_token(std::string_view bytes) const;
   std::size_t n_merges() const { return n_merges_; }
-  /// Whether each merge ranks behind those that make its two parts, as in every trained vocabulary:
-  /// then merges of one rank never bring up pairs of a lower one.
+  /// Whether each merge ranks after those that make its two parts, as in every trained vocabulary.
+  /// Then merges of one rank never create pairs of a lower rank.
   bool ranks_rise() const { return ranks_rise_; }
 
  private:
@@ -89,8 +89,8 @@ class BpeModel {
   std::unordered_map<std::string, std::int32_t, TextHash, std::equal_to<>> whole_;
 };
 
-/// Encodes pre-tokens, one after the other, and remembers those it has seen. 2 MiB, and for a
-/// pre-token of n bytes about 24 n more while it is at work; time n log n. For one thread.
+/// Encodes pre-tokens, one after the other, and caches those it has seen. Takes 2 MiB, and about 24
+/// n bytes more while it encodes a pre-token of n bytes, in time n log n. For one thread.
 class BpeEncoder {
  public:
   /// `model` must outlive the encoder.
@@ -108,9 +108,9 @@ class BpeEncoder {
     std::array<std::int32_t, kCachedTokens> tokens;
     std::uint8_t bytes = 0, n_tokens = 0;
   };
-  /// Up to this many bytes the lowest rank is found by looking at all of them.
+  /// Up to this many bytes, the lowest rank is found by a search through all of them.
   static constexpr std::size_t kShort = 48;
-  /// From this many on, ranks are gone through in order, if they rise.
+  /// From this many bytes on, ranks are processed in order, if they rise.
   static constexpr std::size_t kLong = std::size_t{1} << 14;
   static constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
   struct Symbol {

@@ -1,4 +1,5 @@
-// How byte-level vocabularies write bytes: as one character each, so that tokens are text.
+// The alphabet in which byte-level vocabularies write bytes, one character each, so that tokens are
+// text.
 #pragma once
 #include <array>
 #include <cstdint>
@@ -8,11 +9,12 @@
 
 namespace krait {
 
-/// The characters that stand for bytes 0 to 255: printable bytes of Latin-1 for themselves, the
-/// others, in their order, U+0100 and on (a blank is U+0120). GPT-2's bytes_to_unicode.
+/// The characters that stand for bytes 0 to 255: printable bytes of Latin-1 stand for themselves,
+/// the others are, in order, U+0100 and following (a blank is U+0120). GPT-2's bytes_to_unicode.
 const std::array<char32_t, 256>& byte_alphabet();
 
-/// The bytes as text, and back; nothing when a character of the (valid) text stands for no byte.
+/// Converts bytes to text, and back; the latter returns nothing when a character of the (valid)
+/// text stands for no byte.
 std::string to_byte_alphabet(std::string_view bytes);
 std::optional<std::string> from_byte_alphabet(std::string_view text);
 

@@ -1,5 +1,5 @@
-// Cuts a text into pre-tokens, the pieces that merges stay inside of. The regular expressions of
-// the published tokenizers are matched by hand: in linear time, with no look beyond what they see.
+// Cuts a text into pre-tokens: no merge crosses their borders. The regular expressions of the
+// published tokenizers are matched by hand-written code in linear time.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -19,9 +19,9 @@ enum class PreTokenPattern : std::uint8_t {
   Qwen2,  // the same with \p{N} for \p{N}{1,3}
 };
 
-/// The pattern that is written like this, or in another known form with the same matches.
+/// The pattern for a regular expression, or for another known form with the same matches.
 std::optional<PreTokenPattern> pattern_called(std::string_view regex);
-/// How the pattern is written in a tokenizer.json; not for Whole.
+/// The regular expression of a pattern in a tokenizer.json; not for Whole.
 std::string_view regex_of(PreTokenPattern pattern);
 
 /// Where a blank goes before a text that does not start with one (add_prefix_space).
@@ -35,9 +35,9 @@ struct PreTokenizer {
   /// in one. Time proportional to the pre-token, and the run of blanks it starts with.
   std::size_t first(std::string_view text) const;
   /// Whether a text, valid or not, may be cut at 0 < at < text.size(): both parts, whatever follows
-  /// the second, are normalised and cut up as in the whole. So it is between a letter or number and
-  /// a character of another class, and after a lone line end, unless NFC moves the characters
-  /// there.
+  /// the second, are normalised and cut into pre-tokens as in the whole. This holds between a
+  /// letter or number and a character of another class, and after a lone line end, unless NFC moves
+  /// the characters there.
   bool may_cut(std::string_view text, std::size_t at) const;
 };
 

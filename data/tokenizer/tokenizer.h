@@ -1,4 +1,4 @@
-// Text to token ids and back.
+// Converts text to token ids and back.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -10,16 +10,15 @@
 
 namespace krait {
 
-/// What a token set and a checkpoint keep, so that neither is used with another tokenizer. With the
-/// definition it is all that the tokenizer is made from.
+/// The identity that a token set and a checkpoint keep, so that neither is used with another
+/// tokenizer. Together with the definition it gives the tokenizer.
 struct TokenizerIdentity {
   std::string name;
   std::string sha256;  // of the definition: two tokenizers with the same one give the same ids
-  /// Where the definition leaves them open (a tokenizer.json does): the tokens that end a document
-  /// and that a text's first token is predicted from.
+  /// Set if the definition does not fix them (a tokenizer.json does not): the token that ends a
+  /// document, and the one from which a text's first token is predicted.
   std::optional<std::int32_t> end_of_document = {}, prefix_token = {};
-  /// Whether both make the same token sets. What the first token is predicted from is no part of
-  /// those.
+  /// Whether both make the same token sets, which do not depend on the prefix token.
   friend bool operator==(const TokenizerIdentity& a, const TokenizerIdentity& b) {
     return a.name == b.name && a.sha256 == b.sha256 && a.end_of_document == b.end_of_document;
   }
@@ -43,16 +42,16 @@ class Tokenizer {
   /// The token that ends every document of a token set. Throws Usage, saying what to do, when the
   /// tokenizer has none.
   virtual std::int32_t end_of_document() const = 0;
-  /// What the first token of a text is predicted from: the tokenizer's begin-of-text token when it
-  /// declares one, else end_of_document().
+  /// The token from which the first token of a text is predicted: the tokenizer's begin-of-text
+  /// token when it declares one, else end_of_document().
   virtual std::int32_t prefix_token() const { return end_of_document(); }
   virtual TokenizerIdentity identity() const = 0;
   /// The text of the tokenizer.json that it was made from, whose SHA-256 is identity().sha256;
   /// empty for the tokenizers that need none. Lives as long as the tokenizer.
   virtual std::string_view definition() const { return {}; }
-  /// A length n <= text.size() at which the text may be cut: the ids of the first n bytes, then
-  /// those of the rest with whatever follows, are the ids of the whole. 0 when none is known. Lets
-  /// a document of any size be encoded in constant memory.
+  /// A length n <= text.size() at which the text may be cut: the ids of the first n bytes, followed
+  /// by those of the rest and of any following text, are the ids of the whole. 0 when none is
+  /// known. It allows a document of any size to be encoded in constant memory.
   virtual std::size_t safe_cut(std::string_view text) const = 0;
 };
 
@@ -72,8 +71,8 @@ class ByteTokenizer final : public Tokenizer {
   std::size_t safe_cut(std::string_view text) const override { return text.size(); }
 };
 
-/// For token sets of bare numbers, such as those of random tokens: a text is ids in decimal,
-/// separated by blanks and line ends. Id vocab_size - 1 ends a document and cannot stand in a text.
+/// For token sets whose tokens are plain numbers, such as random ones: a text is ids in decimal,
+/// separated by blanks and line ends. Id vocab_size - 1 ends a document and cannot occur in a text.
 /// The identity's name is "numbers-" and the size.
 class NumberTokenizer final : public Tokenizer {
  public:
@@ -81,7 +80,7 @@ class NumberTokenizer final : public Tokenizer {
   explicit NumberTokenizer(std::int64_t vocab_size);
 
   std::int64_t vocab_size() const override { return vocab_size_; }
-  /// Throws BadData for a word that is no such id.
+  /// Throws BadData for a word that is not such an id.
   std::vector<std::int32_t> encode(std::string_view text) const override;
   /// A blank before each id, so that pieces can be put together: " 17 4".
   std::string decode(std::span<const std::int32_t> ids) const override;
@@ -95,10 +94,10 @@ class NumberTokenizer final : public Tokenizer {
   std::int64_t vocab_size_;
 };
 
-/// The tokenizer of that name that needs no definition; null where there is none.
+/// The tokenizer of that name, if it needs no definition; else null.
 std::unique_ptr<Tokenizer> plain_tokenizer(std::string_view name);
 
-/// Bytes that a tokenizer.json may have: twice the largest in use.
+/// The largest size of a tokenizer.json in bytes: twice that of the largest known one.
 inline constexpr std::size_t kMaxTokenizerBytes = std::size_t{64} << 20;
 /// The name in the identity of every tokenizer that comes from a tokenizer.json.
 inline constexpr std::string_view kBpeTokenizerName = "bpe";

@@ -11,7 +11,7 @@
 
 namespace krait {
 
-/// What a tokenizer.json of a byte-level BPE says.
+/// The contents of a tokenizer.json of a byte-level BPE.
 struct TokenizerJson {
   BpeVocabulary vocabulary;
   /// By id: the bytes that a token, added ones included, decodes to; empty where no token has the
@@ -22,7 +22,7 @@ struct TokenizerJson {
   PreTokenizer pre_tokenizer;
 };
 
-/// Read are, as GPT-2, GPT-NeoX-20B and Llama 3 have them:
+/// These parts are read, as in GPT-2, GPT-NeoX-20B and Llama 3:
 ///
 ///   model           BPE; merges as "a b" or ["a", "b"]; ignore_merges. unk_token, fuse_unk and
 ///                   byte_fallback where the vocabulary has all 256 bytes, so that they do nothing
@@ -32,9 +32,9 @@ struct TokenizerJson {
 ///   decoder         ByteLevel
 ///   added_tokens    all flags; their ids must be those that the library gives
 ///
-/// post_processor, truncation and padding are passed over: they add and remove tokens for what uses
-/// the tokenizer, encode() does not. Throws BadData for everything else, and for a damaged file,
-/// naming `where` and the field.
+/// post_processor, truncation and padding are ignored: they add and remove tokens for programs that
+/// use the tokenizer, which encode() does not do. Throws BadData for everything else, and for a
+/// damaged file, naming `where` and the field.
 TokenizerJson parse_tokenizer_json(std::string_view text, std::string_view where);
 
 }  // namespace krait

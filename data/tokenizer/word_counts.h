@@ -1,4 +1,4 @@
-// How often each pre-token stands in a text: what a tokenizer is trained on.
+// Counts how often each pre-token occurs in a text: the data that a tokenizer is trained on.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -16,11 +16,11 @@ struct WordCount {
   std::uint64_t count = 0;
 };
 
-/// Counts on all threads. Memory: the words that differ, 32 MiB of text, and a text that has no
-/// place to be cut. The same counts with any number of threads.
+/// Counts on all threads. Takes the memory of the different words, of 32 MiB of text, and of a text
+/// that cannot be cut. The same counts with any number of threads.
 class WordCounter {
  public:
-  /// Pre-tokens with more bytes are no words and are left out.
+  /// Pre-tokens with more bytes are not words and are left out.
   static constexpr std::size_t kMaxWordBytes = std::size_t{1} << 14;
 
   /// `nfc`: whether texts are normalised first.
@@ -28,12 +28,12 @@ class WordCounter {
       : pre_tokenizer_(pre_tokenizer), nfc_(nfc) {}
 
   /// Adds a document, or a part of one that was cut where PreTokenizer::may_cut allows it. It is
-  /// read as BpeTokenizer::encode reads it, but for added tokens and prefix_space.
+  /// read as by BpeTokenizer::encode, except for added tokens and prefix_space.
   void add(std::string_view text);
-  /// The document is complete; or it does not count, with all its parts.
+  /// Ends the document and counts it; or drops it with all its parts.
   void end_document();
   void drop_document();
-  /// All words of the documents, by their bytes. The counter starts anew.
+  /// All words of the documents, sorted by their bytes. The counter is empty afterwards.
   std::vector<WordCount> take();
 
  private:
@@ -52,11 +52,11 @@ class WordCounter {
 
   PreTokenizer pre_tokenizer_;
   bool nfc_;
-  std::vector<std::string> pieces_;  // that wait to be counted
+  std::vector<std::string> pieces_;  // waiting to be counted
   std::size_t bytes_ = 0;            // in them
   std::size_t complete_ = 0;         // pieces of complete documents
   Counts counts_;                    // of complete documents
-  Counts open_;                      // of the one that is not
+  Counts open_;                      // of the incomplete document
 };
 
 }  // namespace krait

@@ -7,12 +7,12 @@
 
 namespace krait {
 
-/// U+FFFD, which takes the place of what is not UTF-8.
+/// U+FFFD, which replaces invalid UTF-8.
 inline constexpr std::string_view kReplacementCharacter = "\xef\xbf\xbd";
 
-/// The start of a text: a character, or a maximal part of one that cannot go on (Broken) or ends
-/// with the text (Unfinished). Unicode 15, section 3.9: no overlong forms, no surrogates, nothing
-/// past U+10FFFF.
+/// The start of a text: a character, or a maximal part of one that cannot be continued (Broken) or
+/// that the end of the text cuts (Unfinished). Unicode 15, section 3.9: no overlong forms, no
+/// surrogates, nothing past U+10FFFF.
 struct Utf8Piece {
   std::size_t bytes = 0;  // 1 to 4
   enum class Kind : std::uint8_t { Character, Broken, Unfinished } kind = Kind::Broken;
@@ -24,8 +24,9 @@ Utf8Piece first_utf8_piece(std::string_view text);
 /// The number of ASCII bytes that the text starts with.
 std::size_t ascii_prefix(std::string_view text);
 
-/// The text itself when it is valid, else a copy in `buffer` with each piece that is no character
-/// replaced by U+FFFD, as Python's decode("utf-8", errors="replace") and Rust's from_utf8_lossy do.
+/// The text itself when it is valid, else a copy in `buffer` with each piece that is not a
+/// character replaced by U+FFFD, as Python's decode("utf-8", errors="replace") and Rust's
+/// from_utf8_lossy do.
 std::string_view repaired_utf8(std::string_view text, std::string& buffer);
 
 struct Utf8Character {

@@ -6,11 +6,11 @@
 namespace krait {
 
 /// Turns pieces of bytes into pieces of valid UTF-8: an unfinished character waits for the next
-/// piece, and what cannot be UTF-8 becomes U+FFFD, one for each maximal part of a character
-/// (Unicode 15, section 3.9; what Python's decode(errors="replace") does).
+/// piece, and each maximal invalid part becomes U+FFFD (Unicode 15, section 3.9), as in Python's
+/// decode(errors="replace").
 class Utf8Stream {
  public:
-  /// What `bytes` completes.
+  /// The characters that `bytes` completes.
   std::string push(std::string_view bytes);
   /// U+FFFD if a character was left unfinished.
   std::string finish();

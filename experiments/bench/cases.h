@@ -4,8 +4,8 @@
 
 namespace krait {
 
-/// The shapes that a CPU is measured with, and those of a GPU: the layers of a model of 130M
-/// parameters at 65,536 tokens, and what tells good kernels from bad ones.
+/// The cases for a CPU, and those for a GPU: the layers of a model of 130M parameters at 65,536
+/// tokens, and shapes that are hard for a kernel.
 void add_cpu_cases(KernelBench& bench);
 void add_cuda_cases(KernelBench& bench);
 

@@ -6,8 +6,8 @@
 
 namespace krait {
 
-/// Random numbers made once on the host; every tensor is a scaled copy, from a place of its own,
-/// repeated as often as it takes.
+/// Random numbers are made once on the host; every tensor is a scaled copy of them from a different
+/// start, repeated as often as necessary.
 class RandomTensors {
  public:
   explicit RandomTensors(Device device);

@@ -30,7 +30,7 @@ struct KernelBenchmark {
   std::vector<KernelReference> references;
 };
 
-/// What the work of a call is counted in, besides bytes.
+/// The unit in which the work of a call is counted, besides bytes.
 enum class WorkUnit : std::uint8_t { None, StateUpdates, FloatOperations };
 
 /// One row of the report.
@@ -51,7 +51,8 @@ class KernelBench {
     return kernel.find(options_.filter) != std::string::npos;
   }
   bool on_gpu() const { return options_.device.is_cuda(); }
-  /// Of activations and matrix weights, and of what is summed or stands beside sums.
+  /// The dtype of activations and matrix weights, and that of sums and of parameters used with
+  /// them.
   DType dtype() const { return options_.dtype; }
   DType sum_dtype() const { return accumulate_dtype(options_.dtype); }
   const ExecutionContext& context() const { return context_; }
@@ -68,8 +69,8 @@ class KernelBench {
     return {.tensor = empty(like.shape(), dtype), .mode = GradientMode::Overwrite};
   }
 
-  /// Sets of arguments that calls take turns with: one on the CPU; on a GPU so many that the caches
-  /// hold nothing of the one whose turn it is.
+  /// Sets of arguments that the calls use in turn: one on the CPU; on a GPU so many that nothing of
+  /// the next one is in the caches.
   template <class Make>
   auto sets(Make&& make) {
     const auto used = [this] { return allocator(options_.device).statistics().active; };
@@ -84,7 +85,7 @@ class KernelBench {
   /// The ceiling of memory-bound kernels: bytes read and written by a plain copy. Before any add().
   void measure_copy();
   void add(const KernelCase& one, const std::function<void(std::size_t turn)>& call);
-  /// Frees what the last cases left in the allocator's cache.
+  /// Frees the blocks that the last cases left in the allocator's cache.
   void trim() const;
 
   double copy_rate() const { return copy_rate_; }

@@ -18,10 +18,10 @@ namespace krait {
 ///     once) with its fraction of the copy bandwidth; the work done per second (`rate` in `unit`);
 ///     `cost` of a unit of work beside that of another length; `references`, where there are some
 ///     for kernel, shape and dtype, each with `speedup`: its time over this median.
-/// Throws Error (Usage) when the filter fits no kernel or the CPU is to compute in bf16.
+/// Throws Error (Usage) when the filter matches no kernel or the CPU is to compute in bf16.
 nlohmann::ordered_json run_kernel_benchmark(const KernelBenchmark& options);
 
-/// The same as tables for people, at most 120 columns wide.
+/// The same as tables to read, at most 120 columns wide.
 std::string kernel_benchmark_table(const nlohmann::ordered_json& report);
 
 }  // namespace krait

@@ -11,14 +11,14 @@
 namespace krait {
 
 /// On the CPU by the clock. On a GPU each call lies between two events of the compute stream, and
-/// before the first of them a buffer larger than the L2 cache is written: the call finds nothing of
-/// its own there, and writes as much of others back as it leaves behind.
+/// before the first of them a buffer larger than the L2 cache is written: the call finds none of
+/// its data in the cache, and has to write back as much of other data as it leaves there.
 class CallTimer {
  public:
-  /// Measures at least this long, and a few calls.
+  /// Measures for at least this long, and at least a few calls.
   CallTimer(Device device, double seconds);
 
-  /// Milliseconds of each call, rising. `call` submits its work to the compute stream; `turn`
+  /// The milliseconds of each call, sorted. `call` submits its work to the compute stream; `turn`
   /// counts the calls, so that it can take turns with its buffers. The first ones are not counted.
   std::vector<double> time(const std::function<void(std::size_t turn)>& call);
 

@@ -85,8 +85,8 @@ void use_threads(int threads);
 /// The device that `choice` means, after a check that it can compute in `precision`.
 Device resolve_device(DeviceChoice choice, const std::optional<Precision>& precision);
 
-/// What --json promises: one object in `path`, or nothing where `path` is empty. Texts that are no
-/// UTF-8 get U+FFFD, figures that are not finite null.
+/// Writes the object of --json to `path`; does nothing where `path` is empty. Invalid UTF-8 in
+/// texts becomes U+FFFD, and a figure that is not finite null.
 void write_json(const std::string& path, const nlohmann::ordered_json& object);
 
 }  // namespace krait

@@ -1,4 +1,4 @@
-// What the commands that use a trained model share.
+// The options and the description of a model, for the commands that use one.
 #pragma once
 #include <optional>
 #include <string>
