@@ -33,8 +33,8 @@ int report(ErrorKind kind, std::string_view message) {
   return exit_code(kind);
 }
 
-// "core/tensor/tensor.cpp:12" of a path that begins where the sources lay when this file was
-// compiled.
+/// "core/tensor/tensor.cpp:12" of a path that begins where the sources lay when this file was
+/// compiled.
 std::string_view in_repository(std::string_view where) {
   constexpr std::string_view kThisFile = "experiments/main.cpp";
   std::string_view root = __FILE__;
@@ -55,7 +55,7 @@ std::string command_line(const CLI::App* app) {
   return parent == nullptr ? app->get_name() : command_line(parent) + " " + app->get_name();
 }
 
-// The innermost subcommand that was given.
+/// The innermost subcommand that was given.
 const CLI::App* innermost(const CLI::App* app) {
   while (!app->get_subcommands().empty()) app = app->get_subcommands().front();
   return app;
@@ -84,8 +84,8 @@ std::string joined(const std::vector<std::string>& names) {
   return text;
 }
 
-// What to say about a command line that CLI11 refused. What it could not place comes first: a
-// mistyped flag is the likely reason that a required one is missing.
+/// What to say about a command line that CLI11 refused. What it could not place comes first: a
+/// mistyped flag is the likely reason that a required one is missing.
 std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   const CLI::App* command = innermost(&app);
   const std::string help = "; see '" + command_line(command) + " --help'";

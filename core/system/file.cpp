@@ -79,7 +79,7 @@ void fsync_descriptor(const FileDescriptor& file, const fs::path& path) {
   if (result != 0 && errno != EINVAL) throw_io_error("write to disk", path, errno);
 }
 
-// Reads up to bytes.size() bytes; 0 at the end.
+/// Reads up to bytes.size() bytes; 0 at the end.
 std::size_t read_some(const FileDescriptor& file, std::span<std::byte> bytes,
                       const fs::path& path) {
   while (true) {
@@ -89,7 +89,7 @@ std::size_t read_some(const FileDescriptor& file, std::span<std::byte> bytes,
   }
 }
 
-// Unlinks the files of `directory` that start with `prefix` and that no living process has locked.
+/// Unlinks the files of `directory` that start with `prefix` and that no living process has locked.
 void remove_stale(const fs::path& directory, const std::string& prefix) {
   std::error_code ignored;  // the directory's own errors show when the new file is made
   for (const auto& entry : fs::directory_iterator(directory, ignored)) {
@@ -103,13 +103,13 @@ std::string temporary_prefix(const fs::path& target) {
   return str(".", target.filename().string(), ".tmp-");
 }
 
-// A name that no other call in this or another living process uses; O_EXCL decides in any case.
+/// A name that no other call in this or another living process uses; O_EXCL decides in any case.
 std::string unique_suffix() {
   static std::atomic<std::uint64_t> counter{0};
   return str(::getpid(), "-", counter.fetch_add(1));
 }
 
-// `what` is the action and its object.
+/// `what` is the action and its object.
 Error system_error(const std::string& what, int error_number) {
   const bool missing = error_number == ENOENT || error_number == ENOTDIR;
   return {missing ? ErrorKind::MissingInput : ErrorKind::Io,

@@ -14,8 +14,8 @@
 namespace krait {
 namespace {
 
-// FIPS 180-4, 4.2.2: the first 32 bits of the fractional parts of the cube roots of the first 64
-// primes.
+/// FIPS 180-4, 4.2.2: the first 32 bits of the fractional parts of the cube roots of the first 64
+/// primes.
 alignas(16) constexpr std::array<std::uint32_t, 64> kRoundConstants = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
     0xd807aa98, 0x12835b01, 0x243185be, 0x550c7dc3, 0x72be5d74, 0x80deb1fe, 0x9bdc06a7, 0xc19bf174,
@@ -26,7 +26,7 @@ alignas(16) constexpr std::array<std::uint32_t, 64> kRoundConstants = {
     0x19a4c116, 0x1e376c08, 0x2748774c, 0x34b0bcb5, 0x391c0cb3, 0x4ed8aa4a, 0x5b9cca4f, 0x682e6ff3,
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2};
 
-// FIPS 180-4, 6.2.2.
+/// FIPS 180-4, 6.2.2.
 void compress_portable(std::uint32_t* state, const std::byte* blocks, std::size_t count) {
   for (; count > 0; --count, blocks += 64) {
     std::array<std::uint32_t, 64> w{};
@@ -53,8 +53,8 @@ void compress_portable(std::uint32_t* state, const std::byte* blocks, std::size_
 }
 
 #if defined(__x86_64__)
-// Intel, "Intel SHA Extensions" (2013). The instructions keep the state as the words ABEF and CDGH
-// (high to low), do two rounds each, and extend the message schedule by four words at a time.
+/// Intel, "Intel SHA Extensions" (2013). The instructions keep the state as the words ABEF and CDGH
+/// (high to low), do two rounds each, and extend the message schedule by four words at a time.
 __attribute__((target("sha,sse4.1,ssse3"))) void compress_instructions(std::uint32_t* state,
                                                                        const std::byte* blocks,
                                                                        std::size_t count) {

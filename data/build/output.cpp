@@ -77,7 +77,7 @@ TokenSetWriter& BuildOutput::writer(SetPart part) {
   return *open;
 }
 
-// Whether there was anything to prepare.
+/// Whether there was anything to prepare.
 bool BuildOutput::prepare(SetPart part, std::optional<std::uint64_t> shard) {
   std::optional<TokenSetWriter>& open = writers_[at(part)];
   if (!open || open->n_documents() == 0) return false;

@@ -74,7 +74,7 @@ BuildState from_json(const Json& json) {
   return state;
 }
 
-// "seed is 3 there and 4 here": the first thing in which two identities differ.
+/// "seed is 3 there and 4 here": the first thing in which two identities differ.
 std::string difference(const Json& there, const Json& here) {
   for (const auto& [key, value] : here.items()) {
     const Json other = there.is_object() && there.contains(key) ? there[key] : Json();
@@ -211,8 +211,8 @@ void UnfinishedBuild::clear() {
   remove_leftovers();
 }
 
-// A kill at any moment leaves a folder that the next build takes for one of ours: what the state
-// names goes first, then the state, then the lock.
+/// A kill at any moment leaves a folder that the next build takes for one of ours: what the state
+/// names goes first, then the state, then the lock.
 void UnfinishedBuild::remove() {
   const auto is_last = [](const fs::path& name) { return name == "state.json" || name == "lock"; };
   std::vector<fs::path> first;

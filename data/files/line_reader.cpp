@@ -19,7 +19,7 @@ std::string LineReader::where() const {
   return str(path_.string(), ":", number_);
 }
 
-// Reads a piece behind what is left of the buffer. Returns false at the end of the file.
+/// Reads a piece behind what is left of the buffer. Returns false at the end of the file.
 bool LineReader::fill() {
   buffer_.erase(0, begin_);
   begin_ = 0;

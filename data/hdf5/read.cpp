@@ -19,7 +19,7 @@ using hdf5::Session;
 
 namespace {
 
-// Deflate cannot shrink data by more than this, so a larger claim is a lie.
+/// Deflate cannot shrink data by more than this, so a larger claim is a lie.
 constexpr std::uint64_t kMaxDeflateRatio = 1032;
 
 /// An open dataset whose form was found sound.
@@ -66,7 +66,7 @@ Shape shape_of(hid_t space, const Place& place) {
   return shape;
 }
 
-// Bytes of all elements, or an error when that does not fit into 64 bits.
+/// Bytes of all elements, or an error when that does not fit into 64 bits.
 std::uint64_t checked_bytes(const Shape& shape, std::size_t element_bytes, const Place& place) {
   std::uint64_t bytes = element_bytes;
   for (const std::int64_t size : shape) {
@@ -93,7 +93,7 @@ void refuse_unknown_filters(hid_t properties, const Place& place, StorageForm& f
   }
 }
 
-// Bytes of all chunks; throws when one was never written (it would read as zeros).
+/// Bytes of all chunks; throws when one was never written (it would read as zeros).
 std::uint64_t chunk_bytes(hid_t dataset, hid_t properties, const Shape& shape,
                           std::size_t element_bytes, const Place& place) {
   std::array<hsize_t, Shape::kMaxRank> sizes{};
@@ -119,7 +119,7 @@ std::uint64_t chunk_bytes(hid_t dataset, hid_t properties, const Shape& shape,
   return checked_bytes(all, element_bytes, place);
 }
 
-// Whether what the dataset claims to hold can be in the file at all.
+/// Whether what the dataset claims to hold can be in the file at all.
 void check_storage(const Dataset& dataset, const StorageForm& form, std::uint64_t file_bytes,
                    const Place& place) {
   if (form.bytes == 0) return;
@@ -185,7 +185,7 @@ void read_all(const Dataset& dataset, std::vector<T>& values, const Place& place
   read_to(dataset, values.data(), place);
 }
 
-// The library clamps integers that do not fit, so other types are read wide and checked here.
+/// The library clamps integers that do not fit, so other types are read wide and checked here.
 template <class T, class Wide>
 std::vector<T> read_narrowed(const Dataset& dataset, const Place& place) {
   std::vector<Wide> wide;

@@ -22,7 +22,7 @@ Sizes sizes_of(const Shape& shape) {
   return sizes;
 }
 
-// The shape with leading dimensions cut until it has at most kChunkBytes.
+/// The shape with leading dimensions cut until it has at most kChunkBytes.
 Sizes chunk_of(const Shape& shape, std::size_t element_bytes) {
   Sizes chunk = sizes_of(shape);
   std::uint64_t bytes = static_cast<std::uint64_t>(shape.numel()) * element_bytes;
@@ -34,8 +34,8 @@ Sizes chunk_of(const Shape& shape, std::size_t element_bytes) {
   return chunk;
 }
 
-// Makes the groups that lead to `object` where they are not there, and, with `itself`, the last
-// one.
+/// Makes the groups that lead to `object` where they are not there, and, with `itself`, the last
+/// one.
 void make_groups(hid_t file, const Place& place, bool itself) {
   const Handle properties(H5Pcreate(H5P_GROUP_CREATE));
   H5Pset_obj_track_times(properties.get(), false);  // equal contents are equal files

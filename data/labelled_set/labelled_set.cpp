@@ -53,7 +53,7 @@ LabelledSetInfo read_attributes(const Hdf5File& file) {
   return info;
 }
 
-// Inputs in order, none empty, images of their size; the lengths into `info`.
+/// Inputs in order, none empty, images of their size; the lengths into `info`.
 void check_offsets(std::span<const std::uint64_t> offsets, LabelledSetInfo& info) {
   const LabelledSetDescription& d = info.description;
   bool good = offsets.size() >= 2 && offsets.front() == 0 && offsets.back() == info.n_tokens;

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kShareBits = 32;
 
-// floor(t share / 2^32), for share <= 2^32.
+/// floor(t share / 2^32), for share <= 2^32.
 std::uint64_t part_of(std::uint64_t t, std::uint64_t share) {
   const std::uint64_t low = t & 0xffffffffu;
   return (t >> kShareBits) * share + ((low * share) >> kShareBits);

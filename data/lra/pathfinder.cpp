@@ -30,7 +30,7 @@ constexpr std::uint64_t kAllImages = 200000;
 constexpr std::uint64_t kBatch = 1000;  // images of a folder, and worked on together
 constexpr std::uint64_t kSolved = 500;  // images whose labels are compared with a flood fill
 constexpr std::size_t kMostBytes = std::size_t{1} << 24;
-// Of the release, in a set that is not used for results; its file has no byte.
+/// Of the release, in a set that is not used for results; its file has no byte.
 constexpr const char* kEmptyImage = "curv_baseline/imgs/0/sample_172.png";
 
 const char* folder_of(std::int64_t contour_length) {
@@ -242,7 +242,7 @@ std::vector<PathfinderRecord> PathfinderSets::list_images() {
   return records;
 }
 
-// Nothing for the one image of the release that is empty.
+/// Nothing for the one image of the release that is empty.
 std::optional<Labelled> PathfinderSets::read_image(const PathfinderRecord& record,
                                                    std::string& bytes) const {
   const fs::path path = sets_.read_from / record.image;

@@ -20,7 +20,7 @@ OnlyDocument::OnlyDocument(const std::vector<TextSource>& sources, const Tokeniz
   }
 }
 
-// Whether the document ends in this piece.
+/// Whether the document ends in this piece.
 bool OnlyDocument::take(const TextPiece& piece, const TextSource& source,
                         const TextEncoderOptions& options) {
   if (piece.kind == TextPiece::Kind::Skipped) {

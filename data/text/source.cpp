@@ -15,7 +15,7 @@ bool is_hidden(const fs::path& path) {
   return path.filename().string().starts_with(".");
 }
 
-// The regular files below a folder by path; a link to a folder is not followed.
+/// The regular files below a folder by path; a link to a folder is not followed.
 std::vector<fs::path> files_below(const fs::path& folder) {
   std::vector<fs::path> files;
   std::error_code error;

@@ -39,7 +39,7 @@ TokenSetInfo read_attributes(const Hdf5File& file) {
   return info;
 }
 
-// The tokenizer's definition; empty in a set without one.
+/// The tokenizer's definition; empty in a set without one.
 std::string read_definition(const Hdf5File& file, const TokenizerIdentity& identity) {
   if (!file.has(format::kTokenizer)) return {};
   const std::vector<std::uint8_t> bytes = file.read<std::uint8_t>(format::kTokenizer).values;
@@ -50,7 +50,7 @@ std::string read_definition(const Hdf5File& file, const TokenizerIdentity& ident
   return definition;
 }
 
-// Documents in order, none empty, from the first token to the last; their lengths into `info`.
+/// Documents in order, none empty, from the first token to the last; their lengths into `info`.
 void check_offsets(std::span<const std::uint64_t> offsets, TokenSetInfo& info) {
   bool good = offsets.size() >= 2 && offsets.front() == 0 && offsets.back() == info.n_tokens;
   info.shortest_document = info.n_tokens;

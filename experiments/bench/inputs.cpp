@@ -11,7 +11,7 @@
 namespace krait {
 namespace {
 
-// Prime, so that no row length of a tensor divides it: rows are not alike.
+/// Prime, so that no row length of a tensor divides it: rows are not alike.
 constexpr std::int64_t kPeriod = 2097143;
 constexpr std::int64_t kPlaces = 1 << 16;  // where copies begin
 constexpr std::int64_t kGrain = 1 << 16;

@@ -27,7 +27,7 @@ struct CheckpointOptions {
   std::string json;
 };
 
-// The checkpoints that `path` means: one checkpoint, damaged or not, or those of a run.
+/// The checkpoints that `path` means: one checkpoint, damaged or not, or those of a run.
 std::vector<CheckpointInfo> checkpoints_of(const fs::path& path) {
   KRAIT_CHECK(MissingInput, directory_exists(path), "there is no directory '", path.string(),
               "'; give a run directory or a checkpoint in it.");

@@ -22,7 +22,7 @@ struct Registered {
   AddCommand add = nullptr;
 };
 
-// A function's static, because registrations in other files run before those of this one may.
+/// A function's static, because registrations in other files run before those of this one may.
 std::vector<Registered>& registry() {
   static std::vector<Registered> commands;
   return commands;

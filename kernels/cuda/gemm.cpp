@@ -23,10 +23,10 @@
 namespace krait::cuda {
 namespace {
 
-// What NVIDIA advises for Hopper (cuBLAS manual, cublasSetWorkspace). One size for all products, so
-// that the allocator serves all of them with one block.
+/// What NVIDIA advises for Hopper (cuBLAS manual, cublasSetWorkspace). One size for all products,
+/// so that the allocator serves all of them with one block.
 constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;
-// Kernels that copy through the tensor memory accelerator need this of addresses and row strides.
+/// Kernels that copy through the tensor memory accelerator need this of addresses and row strides.
 constexpr std::size_t kVectorBytes = 16;
 
 void check_blas(cublasStatus_t status, const char* call, const char* where) {

@@ -35,7 +35,7 @@ bool is_section(std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-// What a user may have meant by a key that does not exist.
+/// What a user may have meant by a key that does not exist.
 std::string suggestion(std::string_view name) {
   const std::size_t dot = name.rfind('.');
   const std::string_view key = dot == std::string_view::npos ? name : name.substr(dot + 1);

@@ -6,7 +6,7 @@
 namespace krait {
 namespace {
 
-// Longer names are nobody's typing error, and the distance costs length^2.
+/// Longer names are nobody's typing error, and the distance costs length^2.
 constexpr std::size_t kLongest = 256;
 
 std::string lower(std::string_view text) {

@@ -6,7 +6,7 @@
 namespace krait {
 namespace {
 
-// "above 0, steps", "path", ...
+/// "above 0, steps", "path", ...
 std::string constraint(const Field& field) {
   std::string text = field.range.describe();
   if (!field.unit.empty()) text += (text.empty() ? "" : ", ") + std::string(field.unit);

@@ -27,7 +27,7 @@ std::string shown(std::string_view text) {
   return result + (text.size() > kShownText ? "...'" : "'");
 }
 
-// [+-] digits [. digits] [e [+-] digits], or . digits; no leading zeros before another digit.
+/// [+-] digits [. digits] [e [+-] digits], or . digits; no leading zeros before another digit.
 struct NumberForm {
   bool valid = false;
   bool leading_zero = false;

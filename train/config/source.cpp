@@ -23,8 +23,8 @@ SourcePlace place_of(const YAML::Mark& mark) {
   return {mark.line + 1, mark.column + 1};
 }
 
-// Flattens the events of one document. In a frame that is `ignored` (a list, or below a key that
-// is not a scalar) only the depth is followed.
+/// Flattens the events of one document. In a frame that is `ignored` (a list, or below a key that
+/// is not a scalar) only the depth is followed.
 class Flattener : public YAML::EventHandler {
  public:
   explicit Flattener(ConfigSource& out) : out_(out) {}
@@ -125,7 +125,7 @@ class Flattener : public YAML::EventHandler {
   int documents_ = 0;
 };
 
-// The place of byte `offset`.
+/// The place of byte `offset`.
 SourcePlace place_at(std::string_view text, std::size_t offset) {
   SourcePlace place{1, 1};
   for (const char c : text.substr(0, offset)) {
@@ -135,7 +135,7 @@ SourcePlace place_at(std::string_view text, std::size_t offset) {
   return place;
 }
 
-// The first control character that is no white space; yaml-cpp takes some for the end of the text.
+/// The first control character that is no white space; yaml-cpp takes some for the end of the text.
 std::size_t find_control(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);

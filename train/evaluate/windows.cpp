@@ -9,7 +9,7 @@ namespace {
 
 using Windows = std::vector<PerplexityWindow>;
 
-// `size` is that of x: the prefix and the text.
+/// `size` is that of x: the prefix and the text.
 Windows disjoint_windows(std::uint64_t size, std::uint64_t length, bool carries) {
   Windows windows;
   for (std::uint64_t begin = 0; begin + 1 < size; begin += length) {

@@ -29,7 +29,7 @@ std::string json_of(double value) {
   return std::isnan(value) ? "\"nan\"" : value > 0 ? "\"inf\"" : "\"-inf\"";
 }
 
-// The step of a record; nothing if the line is not a record.
+/// The step of a record; nothing if the line is not a record.
 std::optional<std::int64_t> step_of(std::string_view line) {
   const json record = json::parse(line, nullptr, /*allow_exceptions=*/false);
   if (!record.is_object()) return std::nullopt;

@@ -28,7 +28,7 @@ int terminal_width() {
   return kDefaultWidth;
 }
 
-// Columns of UTF-8 text, one a code point; what is shown here has no wider ones.
+/// Columns of UTF-8 text, one a code point; what is shown here has no wider ones.
 std::size_t columns(std::string_view text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
     return (static_cast<unsigned char>(c) & 0xc0u) != 0x80u;

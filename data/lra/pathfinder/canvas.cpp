@@ -50,7 +50,7 @@ bool PathfinderCanvas::inside(Pixel p) const {
   return p.y >= 0 && p.x >= 0 && p.y < rules_.window && p.x < rules_.window;
 }
 
-// Pixels between p and the edge of the image, below 0 outside.
+/// Pixels between p and the edge of the image, below 0 outside.
 std::int64_t PathfinderCanvas::edge(Pixel p) const {
   return std::min(std::min(p.y, p.x), rules_.window - 1 - std::max(p.y, p.x));
 }
@@ -110,7 +110,7 @@ bool PathfinderCanvas::crosses(const PlacedDash& placed) const {
   return false;
 }
 
-// Whether a dash at `tail` would lie on free pixels, inside of a frame.
+/// Whether a dash at `tail` would lie on free pixels, inside of a frame.
 bool PathfinderCanvas::is_free(Pixel tail, const Dash& dash, std::int64_t frame) const {
   return std::ranges::all_of(dash.needs, [&](const Pixel& offset) {
     const Pixel p = plus(tail, offset);
@@ -118,7 +118,7 @@ bool PathfinderCanvas::is_free(Pixel tail, const Dash& dash, std::int64_t frame)
   });
 }
 
-// Uniform among all pixels that are free.
+/// Uniform among all pixels that are free.
 std::optional<Pixel> PathfinderCanvas::pick_free(const Dash& dash, std::int64_t frame) {
   const std::int64_t reach = rules_.dash_length + 2 * std::ranges::max(rules_.gaps);
   const std::int64_t first = std::max(frame - reach, std::int64_t{0});
@@ -141,7 +141,7 @@ std::optional<Pixel> PathfinderCanvas::pick_free(const Dash& dash, std::int64_t 
   return free[draws_.below(free.size())];
 }
 
-// A path of one dash; nothing when it leads out of the image.
+/// A path of one dash; nothing when it leads out of the image.
 std::optional<Path> PathfinderCanvas::start_at(Pixel tail, const StartDirection& direction) const {
   const Pixel head = plus(tail, direction.head), pivot = plus(head, direction.pivot);
   if (!inside(head) || !inside(pivot)) return std::nullopt;
@@ -162,7 +162,7 @@ std::optional<Path> PathfinderCanvas::start_anywhere(std::int64_t frame) {
   return std::nullopt;
 }
 
-// The second path starts at a distance from the first, whatever is there.
+/// The second path starts at a distance from the first, whatever is there.
 std::optional<Path> PathfinderCanvas::start_beside(Pixel tail) {
   const auto distance = static_cast<double>(rules_.seed_distance);
   for (int i = 0; i < kTries; ++i) {
@@ -175,7 +175,7 @@ std::optional<Path> PathfinderCanvas::start_beside(Pixel tail) {
   return std::nullopt;
 }
 
-// The mask's largest value within the gap around p; 1 outside of the image.
+/// The mask's largest value within the gap around p; 1 outside of the image.
 double PathfinderCanvas::most_taken(Pixel p) const {
   if (!inside(p)) return 1;
   double most = 0;
@@ -193,7 +193,7 @@ double PathfinderCanvas::most_taken(Pixel p) const {
   return most;
 }
 
-// Weighs the directions of the next dash: straight ones most, heads near what is taken nothing.
+/// Weighs the directions of the next dash: straight ones most, heads near what is taken nothing.
 double PathfinderCanvas::weigh(const Path& path) {
   weights_ = table_.turn_weights(path.turns);
   double total = 0;
@@ -205,7 +205,7 @@ double PathfinderCanvas::weigh(const Path& path) {
   return total;
 }
 
-// Adds a dash; false when none fits.
+/// Adds a dash; false when none fits.
 bool PathfinderCanvas::grow(Path& path) {
   const double total = weigh(path);
   if (total < kLeastWeight) return false;

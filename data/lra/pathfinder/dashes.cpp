@@ -14,8 +14,8 @@ namespace {
 
 constexpr double kPi = std::numbers::pi;
 
-// The original adds to a coordinate and takes the ceiling, so what rounding leaves of a sine that
-// should be 0 is lost against the coordinate.
+/// The original adds to a coordinate and takes the ceiling, so what rounding leaves of a sine that
+/// should be 0 is lost against the coordinate.
 std::int64_t ceil_of(double displacement) {
   constexpr double kCoordinate = 64;
   return static_cast<std::int64_t>(std::ceil(kCoordinate + displacement) - kCoordinate);
@@ -28,7 +28,7 @@ double reversed(double angle) {
   return angle < 0 ? angle + kPi : angle - kPi;
 }
 
-// Every pixel of `picture` becomes the largest value on a disc around it.
+/// Every pixel of `picture` becomes the largest value on a disc around it.
 Picture grown(const Picture& picture, const std::vector<Pixel>& offsets) {
   Picture result(picture.side);
   for (std::int64_t y = 0; y < picture.side; ++y) {

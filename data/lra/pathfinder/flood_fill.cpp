@@ -8,8 +8,8 @@
 namespace krait {
 namespace {
 
-// Levels by which a pixel may be darker than what is drawn there, and a level below which what is
-// drawn does not count.
+/// Levels by which a pixel may be darker than what is drawn there, and a level below which what is
+/// drawn does not count.
 constexpr double kTolerance = 4, kFaint = 20;
 
 /// The pixels of a disc, with their levels.

@@ -7,7 +7,7 @@ namespace {
 
 constexpr double kDocumentedContrast = 1.1534;  // of a disc, in the documentation's units
 
-// The documentation divides a number of dashes by the length of a distractor.
+/// The documentation divides a number of dashes by the length of a distractor.
 std::int64_t distractor_dashes(std::int64_t window) {
   return window == 32 ? 20 : window == 64 ? 22 : 35;
 }

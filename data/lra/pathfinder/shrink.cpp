@@ -13,7 +13,7 @@
 namespace krait {
 namespace {
 
-// Rounding to the nearest integer; halves go away from zero, or towards it.
+/// Rounding to the nearest integer; halves go away from zero, or towards it.
 std::int64_t round_up(double v) {
   return static_cast<std::int64_t>(v >= 0 ? std::floor(v + 0.5) : -std::floor(-v + 0.5));
 }
