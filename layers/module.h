@@ -21,7 +21,8 @@ struct Parameter {
   Variable variable;         // without memory in a module made under a ShapesOnlyScope
   bool weight_decay = true;  // norms, biases, A_log and D are not decayed
   Initialiser initialise;
-  std::optional<DType> compute = {};  // what operations read it in; default: as it is kept
+  std::optional<DType> compute =
+      {};  // the dtype that operations read it in; default: that of the variable
 
   const Shape& shape() const { return variable.shape(); }
   DType dtype() const { return variable.dtype(); }

@@ -12,7 +12,7 @@ namespace krait {
 
 struct TrainOptions {
   ProgressOutput output = standard_progress_output();
-  /// Asked after every step; true ends the run with a checkpoint. Default: stop_requested().
+  /// Called after every step; true ends the run with a checkpoint. Default: stop_requested().
   std::function<bool(std::int64_t step)> should_stop = {};
 };
 

@@ -1,3 +1,4 @@
+// The description of a labelled set.
 #pragma once
 #include <array>
 #include <cstdint>

@@ -1,3 +1,4 @@
+// Writes labelled sets.
 #pragma once
 #include <cstdint>
 #include <filesystem>

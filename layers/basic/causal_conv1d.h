@@ -1,10 +1,11 @@
+// The causal convolution of a mixer, and the sequence that a layer works on.
 #pragma once
 #include "autograd/operations/causal_conv1d.h"
 #include "layers/module.h"
 
 namespace krait {
 
-/// What a layer knows of the sequence that its input is a part of.
+/// The sequence that a layer's input is a part of.
 struct SequenceState {
   Variable initial;  // state before position 0, optional
   Tensor ids;        // (b, l) i32, optional: state is reset where the id changes

@@ -1,3 +1,4 @@
+// Dropout, and the scope that turns it on.
 #pragma once
 #include <cstdint>
 
@@ -5,15 +6,15 @@
 
 namespace krait {
 
-/// What one forward pass draws its random numbers from. Dropout is active only inside a scope, so
-/// evaluation needs no switch. Passes are counted over the micro-batches of a run: the masks are a
-/// pure function of (seed, pass, layer) and come out the same when a block is recomputed or a run
-/// is resumed.
+/// The random numbers of one forward pass. Dropout is active only inside a scope, so evaluation
+/// needs no switch. Passes are counted over the micro-batches of a run: the masks are a pure
+/// function of (seed, pass, layer), so they are the same when a block is recomputed or a run is
+/// resumed.
 class TrainingScope {
  public:
   /// The number of the pass is `pass`, plus what `base` (1) i64 holds, if it is given: that is read
-  /// on the device, so that a recorded step draws new masks each time. It must lie on the device of
-  /// the model and stay as it is until the backward pass is done.
+  /// on the device, so that a recorded step draws new masks each time. It must be on the device of
+  /// the model, and must not change until the backward pass is done.
   TrainingScope(std::uint64_t seed, std::uint64_t pass, Tensor base = {});
   ~TrainingScope();
   TrainingScope(const TrainingScope&) = delete;

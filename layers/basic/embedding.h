@@ -1,3 +1,4 @@
+// Token embeddings.
 #pragma once
 #include "layers/module.h"
 

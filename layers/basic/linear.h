@@ -1,3 +1,4 @@
+// Linear layers.
 #pragma once
 #include "layers/module.h"
 

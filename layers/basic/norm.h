@@ -1,3 +1,4 @@
+// Normalisation layers.
 #pragma once
 #include "autograd/operations/norm.h"
 #include "layers/module.h"

@@ -9,7 +9,7 @@
 namespace krait {
 
 enum class TaskKind : std::uint8_t {
-  MultipleChoice,  // which choice goes on best from the context? (HellaSwag, PIQA, ARC)
+  MultipleChoice,  // which choice continues the context best? (HellaSwag, PIQA, ARC)
   LastWord,        // is the target what the model would write after the context? (LAMBADA)
 };
 
@@ -27,15 +27,15 @@ struct TaskFile {
   std::vector<TaskExample> examples;  // at least one
 };
 
-/// Reads a file with one JSON object a line, all of one kind:
+/// Reads a file with one JSON object per line, all of one kind:
 ///
 ///   {"context": "...", "choices": ["...", ...], "gold": 0}   gold: place of the right one, from 0
 ///   {"context": "...", "target": "..."}
 ///   {"text": "..."}        what LAMBADA comes as: the target is what follows the last blank
 ///
-/// Other fields are passed over, blank lines too. Contexts may be empty; choices, of which there
-/// must be two, and targets may not. Throws MissingInput, Io, and BadData, "file:line: ...", for a
-/// line of another form.
+/// Other fields and blank lines are ignored. Contexts may be empty; targets and choices, of which
+/// there must be at least two, must not. Throws MissingInput, Io, and BadData, "file:line: ...",
+/// for a line of another form.
 TaskFile read_task_file(const std::filesystem::path& path);
 
 }  // namespace krait

@@ -1,4 +1,4 @@
-// Multiple-choice and last-word tasks, scored as lm-evaluation-harness scores them.
+// Multiple-choice and last-word tasks, scored as in lm-evaluation-harness.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -13,10 +13,10 @@
 
 namespace krait {
 
-/// Rises when a task comes to give other figures for the same model and file.
+/// Increased when a task gives other figures for the same model and file than before.
 inline constexpr int kTaskVersion = 1;
 
-/// A context and what is to follow it, as tokens.
+/// A context and its continuation, as tokens.
 struct EncodedPair {
   std::vector<std::int32_t> context;  // at least one
   std::vector<std::int32_t> continuation;
@@ -29,12 +29,12 @@ EncodedPair encode_pair(const Tokenizer& tokenizer, std::string_view context,
                         std::string_view continuation);
 
 struct TaskOptions {
-  /// Inputs that the model sees at most; more are cut off at the start of the context.
+  /// The most inputs that the model sees; a longer context loses its start.
   std::int64_t max_length = 2048;
   WindowScoring scoring;
 };
 
-/// What the model makes of one example.
+/// The model's scores for one example.
 struct ExampleScore {
   struct Choice {
     double loglikelihood = 0;  // sum of ln p over its tokens

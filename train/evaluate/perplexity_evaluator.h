@@ -1,3 +1,4 @@
+// The evaluation of a language model inside a training run.
 #pragma once
 #include <string>
 

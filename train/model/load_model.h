@@ -10,7 +10,7 @@
 namespace krait {
 
 /// Loads from a checkpoint, from the newest valid one of a run or checkpoints directory, or from a
-/// directory of a published model (hugging_face.h).
+/// directory of a published model (train/model/hugging_face/load.h).
 ///
 /// Throws MissingInput when there is none there or it has no averaged weights, BadData when it is
 /// damaged or its vocabulary is smaller than that of its tokenizer. The precision must be one that

@@ -1,4 +1,4 @@
-// metrics.jsonl: one JSON object per line, appended as the run goes.
+// metrics.jsonl: one JSON object per line, appended during the run.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -15,13 +15,13 @@ namespace krait {
 /// Bytes of a text that are not UTF-8 become U+FFFD.
 std::string to_json(const Record& record);
 
-/// Appends records to a file, a line each. Each record is one write, so readers and a killed
+/// Appends records to a file, one per line. Each record is one write, so readers and a killed
 /// process see whole lines; what reached the operating system survives the process.
 class JsonLines final : public RecordSink {
  public:
   /// Opens `path` for appending, creating it. Throws Io.
   explicit JsonLines(std::filesystem::path path);
-  /// Throws Io; a record that did not fit on the disk leaves no part of itself behind.
+  /// Throws Io; if a record does not fit on the disk, no part of it remains.
   void write(const Record& record) override;
   void sync() override;
 
@@ -30,10 +30,9 @@ class JsonLines final : public RecordSink {
   FileDescriptor file_;
 };
 
-/// Removes the records of steps after `step`, and what a crash left of a torn last line, so that a
-/// run resumed at `step` writes the file that an uninterrupted one would have. The file is replaced
-/// atomically, and only if it changes. A file that is not there counts as empty. Reads the file
-/// into memory.
+/// Removes the records of steps after `step`, and a last line that a crash has cut, so that a run
+/// resumed at `step` writes the same file as an uninterrupted one. The file is replaced atomically,
+/// and only if it changes. A file that does not exist counts as empty. Reads the file into memory.
 ///
 /// Returns how many lines were removed. Throws BadData with the line number when a line other than
 /// the last is not a record: the file is then left as it is.

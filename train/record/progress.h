@@ -1,4 +1,4 @@
-// How far a long piece of work is: a bar on a terminal, plain lines in a pipe or file.
+// The progress of a long piece of work: a bar on a terminal, plain lines in a pipe or file.
 #pragma once
 #include <cstdint>
 #include <functional>

@@ -1,4 +1,4 @@
-// What a run reports as it goes, and where that is written.
+// The values that a run reports at each step, and the destinations that they are written to.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -1,3 +1,4 @@
+// Losses by length of context, as a plot.
 #pragma once
 #include <string>
 #include <vector>
@@ -7,7 +8,7 @@
 
 namespace krait {
 
-/// The mean losses over the context, a point a bucket.
+/// The mean losses over the context, one point per bucket.
 LinePlot context_plot(const std::vector<ContextBucket>& buckets, std::string title,
                       std::string subtitle);
 

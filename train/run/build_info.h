@@ -1,4 +1,5 @@
-// What this binary was built from and with; recorded in checkpoints and printed by --version.
+// The sources and the compiler that this binary was built with; recorded in checkpoints and printed
+// by --version.
 #pragma once
 #include <string>
 #include <string_view>
@@ -17,7 +18,7 @@ struct BuildInfo {
   bool nccl = false;
 };
 
-/// Fixed when the build was configured, which a new commit triggers.
+/// Set when the build is configured, which happens again after a new commit.
 const BuildInfo& build_info();
 
 /// All of it as a few lines of text, the last without a newline.

@@ -26,8 +26,8 @@
 
 namespace krait {
 
-/// Where a run stands. With the configuration, this is all that the order of data, the schedule
-/// and the random numbers depend on.
+/// The position of a run. The order of data, the schedule and the random numbers depend only on
+/// this and the configuration.
 struct TrainingPosition {
   std::int64_t step = 0;                                       // optimizer steps done
   std::uint64_t samples = 0;                                   // sequences drawn from the loader

@@ -1,3 +1,4 @@
+// The folder of a run: its files, its lock and its log.
 #pragma once
 #include <cstdint>
 #include <filesystem>
@@ -7,15 +8,16 @@
 
 namespace krait {
 
-/// Makes a directory that is to be filled. Throws Usage when it is there and not empty, Io when it
-/// cannot be made.
+/// Makes a directory to be filled. Throws Usage when it exists and is not empty, Io when it cannot
+/// be made.
 void make_empty_directory(const std::filesystem::path& directory);
 
-/// The folder of a run, held by one process at a time:
+/// The folder of a run, used by one process at a time:
 ///   config.yaml (resolved), metrics.jsonl, log.txt, checkpoints/, samples/
 class RunDirectory {
  public:
-  /// Makes the folder if it is not there and locks it. Throws Io, also when another process has it.
+  /// Makes the folder if it does not exist, and locks it. Throws Io, also when another process has
+  /// locked it.
   explicit RunDirectory(std::filesystem::path path);
 
   const std::filesystem::path& path() const { return path_; }

@@ -9,13 +9,13 @@
 
 namespace krait {
 
-/// Compares the configuration that a checkpoint was written under with the present one, as the role
-/// of each field says (FieldRole). Returns a line for the log for each Free field that changed.
+/// Compares the configuration of a checkpoint with the present one, according to the role of each
+/// field (FieldRole). Returns a line for the log for each Free field that changed.
 ///
 /// Throws BadConfig when a field that fixes the run has another value.
 std::vector<std::string> require_same_run(const Config& before, const Config& config);
 
-/// Throws BadConfig unless the checkpoint is of a run on the data with this identity.
+/// Throws BadConfig unless the run of the checkpoint used the data with this identity.
 void require_same_data(const CheckpointState& state, std::string_view data_identity,
                        const Config& config);
 

@@ -8,7 +8,7 @@ namespace krait {
 void install_stop_handlers();
 /// Whether a stop was asked for.
 bool stop_requested();
-/// Asks for one, or takes the request back (tests).
+/// Asks for a stop, or withdraws the request (for tests).
 void request_stop(bool stop = true);
 
 }  // namespace krait

@@ -1,3 +1,4 @@
+// AdamW over all parameters, with gradient clipping.
 #pragma once
 #include <cstdint>
 

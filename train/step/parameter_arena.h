@@ -25,7 +25,8 @@ class ParameterArena {
   const Tensor& grad() const { return grad_; }
   /// The values in the compute dtype; undefined when that is the values' own.
   const Tensor& compute() const { return compute_; }
-  /// Makes compute() follow value(); whoever changes the values calls it, or writes both.
+  /// Updates compute() from value(). To be called after a change of the values that does not write
+  /// both.
   void refresh_compute() const;
   /// Elements [0, decayed()) are subject to weight decay, the rest are not.
   std::int64_t decayed() const { return decayed_; }

@@ -1,3 +1,4 @@
+// An average of the parameters over the steps of a run.
 #pragma once
 #include "train/step/parameter_arena.h"
 

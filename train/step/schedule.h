@@ -27,10 +27,10 @@ inline constexpr std::array<std::string_view, 4> kNames<ScheduleOptions::Kind>{"
 ///                                                                    t = (step - (n - d)) / d
 ///   constant     peak
 ///
-/// With i = step - 1, the number of updates made before, warm-up and cosine are the schedule of the
+/// With i = step - 1, the number of previous updates, warm-up and cosine are the schedule of the
 /// golden run in mamba_lm.h5: lr * (i + 1) / w, and t = (i - w) / (n - w). Its first step after the
-/// warm-up has the peak once more, and `low` is what a step n + 1 would have. wsd (warm-up, stable,
-/// decay: Hu et al. 2024, MiniCPM, section 4) reaches `low` at its last step.
+/// warm-up has the peak again, and a step n + 1 would have `low`. wsd (warm-up, stable, decay: Hu
+/// et al. 2024, MiniCPM, section 4) reaches `low` at its last step.
 ///
 /// A pure function of its arguments, so a resumed run needs no state. Requires 1 <= step <= n.
 struct LearningRate {

@@ -1,4 +1,4 @@
-// What changes from step to step.
+// The numbers that change from step to step.
 #pragma once
 #include <cstdint>
 

@@ -1,4 +1,4 @@
-// One optimizer step: what the trainer, krait bench step and a recorded graph all run.
+// One optimizer step, as the trainer, krait bench step and a recorded graph run it.
 #pragma once
 #include <chrono>
 #include <cstdint>
@@ -28,7 +28,7 @@ struct StepOptions {
   std::int64_t micro_batches = 1;
   std::uint64_t seed = 0;  // of dropout
   OptimizerOptions optimizer;
-  double average_decay = 0;  // of an exponential moving average of the parameters; 0: none is kept
+  double average_decay = 0;  // of an exponential moving average of the parameters; 0: no average
   /// On a GPU: record the first step as a graph, and submit the following ones of the same shapes
   /// as one launch each.
   bool recorded = false;
@@ -36,7 +36,7 @@ struct StepOptions {
   std::function<void(StepMoment)> on_moment = {};
 };
 
-/// What one optimizer step did.
+/// The figures of one optimizer step.
 struct StepFigures {
   std::int64_t number = 0;   // from 1
   double loss = 0;           // mean over the targets of all micro-batches and ranks

@@ -1,3 +1,4 @@
+// The task of training a language model on token sets.
 #pragma once
 #include <memory>
 #include <string>

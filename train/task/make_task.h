@@ -1,3 +1,4 @@
+// From a configuration to its task.
 #pragma once
 #include <memory>
 

@@ -1,4 +1,4 @@
-// What a run trains on: a token set, or a mixture of several.
+// The data of a run: a token set, or a mixture of several.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -18,18 +18,19 @@ class TrainingData {
   /// and BadData when they are of different tokenizers.
   explicit TrainingData(const std::string& data_train);
 
-  /// The tokenizer and vocabulary of all of them stand here.
+  /// The description of the first set, with the tokenizer and vocabulary of all.
   const TokenSetInfo& info() const { return parts_.front().set->info(); }
   std::unique_ptr<Tokenizer> make_tokenizer() const;
   /// Of all sets.
   std::uint64_t n_tokens() const;
-  /// What a checkpoint keeps, so that a run goes on with the data that it began with:
-  /// content_sha256 of a single set; of a mixture the SHA-256 of those, in order, and the shares.
+  /// The identity that a checkpoint keeps, so that a run continues with the data that it began
+  /// with: content_sha256 of a single set; of a mixture the SHA-256 of those, in order, and the
+  /// shares.
   std::string identity() const;
   void verify() const;
   /// The windows of each set. Throws BadConfig when a set is shorter than one.
   std::vector<LoaderPart> windows(std::int64_t length, DocumentBoundary boundary) const;
-  /// For the log, a line a set of a mixture: its share, and what it has.
+  /// For the log, one line per set of a mixture: its share and its size.
   std::vector<std::string> description() const;
 
  private:

@@ -28,8 +28,8 @@ HuggingFaceConfig read_hugging_face_config(const std::filesystem::path& director
 /// padding.
 ///
 /// Throws MissingInput when a file is not there, BadData when config.json is not one of a model
-/// that Krait can run (hugging_face_config.h) or the weights are not exactly those that it asks
-/// for. Memory is taken only after the names and shapes of all weights are found right.
+/// that Krait can run (train/model/hugging_face/config.h) or the weights are not exactly those that
+/// it asks for. Memory is taken only after the names and shapes of all weights are found right.
 LoadedModel load_hugging_face(const std::filesystem::path& directory,
                               const LoadModelOptions& options);
 
