@@ -104,10 +104,11 @@ Sample LabelledSamples::get(std::uint64_t index) const {
 
 std::vector<std::int64_t> choose_bucket_lengths(const LabelledSet& set,
                                                 const BucketOptions& options) {
-  KRAIT_CHECK(BadConfig, options.max_length >= 0 && options.count >= 1 && options.multiple >= 1,
-              "max_length must be >= 0, the number of buckets and the multiple of their lengths >= "
-              "1, got ",
-              options.max_length, ", ", options.count, " and ", options.multiple, ".");
+  KRAIT_CHECK(
+      BadConfig, options.max_length >= 0 && options.count >= 1 && options.multiple >= 1,
+      "`max_length` must be >= 0, the number of buckets and the multiple of their lengths >= "
+      "1, got ",
+      options.max_length, ", ", options.count, " and ", options.multiple, ".");
   const LabelledSetDescription& d = set.description();
   if (d.kind == InputKind::Pixels) return {d.height * d.width};
   const LengthCounts counts = count_lengths(set, options);

@@ -80,6 +80,18 @@ fs::path labelled_set_path(const fs::path& folder, Split split) {
   return folder / (std::string(name_of(split)) + ".h5");
 }
 
+bool is_labelled_set(const fs::path& path) {
+  if (!path_exists(path) || directory_exists(path)) return false;
+  try {
+    const Hdf5File file = Hdf5File::open(path);
+    return file.has_attribute("/", "format") &&
+           file.attribute<std::string>("/", "format") == format::kFormat.name;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::BadData) throw;
+    return false;
+  }
+}
+
 LabelledSet::LabelledSet(const fs::path& path) {
   const Hdf5File file = Hdf5File::open(path);
   info_ = read_attributes(file);

@@ -44,6 +44,9 @@ inline constexpr Split kSplits[] = {Split::Train, Split::Valid, Split::Test};
 /// FOLDER/train.h5, FOLDER/valid.h5 or FOLDER/test.h5.
 std::filesystem::path labelled_set_path(const std::filesystem::path& folder, Split split);
 
+/// Whether a path is an HDF5 file that says it is a labelled set, of any version.
+bool is_labelled_set(const std::filesystem::path& path);
+
 /// An open labelled set, memory-mapped: it costs no memory but 32 bytes for 2^20 tokens. All
 /// functions are const and may be called from several threads.
 class LabelledSet {

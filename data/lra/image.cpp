@@ -111,7 +111,7 @@ void ImageSets::read(const char* name, bool train, Statistics& statistics) {
     const bool valid = train && statistics.images < kTrain && held_out(statistics.images);
     statistics.add(label, grey);
     sets_.add(!train ? Split::Test : valid ? Split::Valid : Split::Train, label, {grey});
-    if (++done_ % kReportImages == 0) sets_.report("images", done_, kTrain + kTest);
+    if (++done_ % kReportImages == 0) sets_.report(done_, kTrain + kTest);
   }
   sets_.provenance.sources.push_back(
       {.name = name, .bytes = file.size(), .sha256 = sha256_hex(file.bytes())});

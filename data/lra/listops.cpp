@@ -92,7 +92,7 @@ class ListOpsSets {
  private:
   void add(Split split, const ListOpsExpression& ids, std::int32_t target) {
     statistics_.add(ids, target);
-    if (++done_ % kReportRows == 0) sets_.report("rows", done_, total_);
+    if (++done_ % kReportRows == 0) sets_.report(done_, total_);
     if (options_.levels == 0) return sets_.add(split, target, {ids});
     const ListOpsExpression outer = listops_truncated(ids, options_.levels);
     sets_.add(split, target, {outer});
@@ -175,7 +175,7 @@ LraResult ListOpsSets::generate() {
 }  // namespace
 
 LraResult make_listops_sets(const LraOptions& options) {
-  KRAIT_CHECK(Usage, options.levels >= 0, "levels must be >= 0, got ", options.levels, ".");
+  KRAIT_CHECK(Usage, options.levels >= 0, "`levels` must be >= 0, got ", options.levels, ".");
   ListOpsSets sets(options);
   return options.raw.empty() ? sets.generate() : sets.read();
 }

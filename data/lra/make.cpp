@@ -19,8 +19,8 @@ void check(const LraOptions& o) {
               " cannot be generated; name the folder with its released files.");
   KRAIT_CHECK(
       Usage, o.raw.empty() || (!o.write_raw && !o.counts),
-      "raw files and numbers of examples are for generated data, not for data that is read.");
-  KRAIT_CHECK(Usage, o.max_length >= 0, "max_length must be >= 0, got ", o.max_length, ".");
+      "`raw` files and numbers of `examples` are for generated data, not for data that is read.");
+  KRAIT_CHECK(Usage, o.max_length >= 0, "`max_length` must be >= 0, got ", o.max_length, ".");
   if (!o.counts) return;
   for (const std::uint64_t count : *o.counts) {
     KRAIT_CHECK(Usage, count >= 1, "train, valid and test need at least one example each.");

@@ -24,11 +24,6 @@ enum class TextValidation : std::uint8_t { HeldOut, TestSet };
 template <>
 inline constexpr std::array<std::string_view, 2> kNames<TextValidation>{"held-out", "test"};
 
-struct LraProgress {
-  std::string item;                   // "rows"
-  std::uint64_t done = 0, total = 0;  // total 0: not known
-};
-
 struct LraOptions {
   LraTask task = LraTask::ListOps;
   std::filesystem::path output;  // folder for train.h5, valid.h5 and test.h5
@@ -45,8 +40,9 @@ struct LraOptions {
   std::int64_t window = 32;          // Pathfinder: side of an image, 32, 64 or 128
   std::int64_t contour_length = 14;  // Pathfinder: dashes of a path, 6, 9 or 14
   std::string tool = "krait";        // name and version, for the provenance
-  /// Called now and then, on the calling thread.
-  std::function<void(const LraProgress&)> progress;
+  /// Called now and then, on the calling thread, with the examples done and, where it is known, how
+  /// many there are, else 0.
+  std::function<void(std::uint64_t done, std::uint64_t total)> progress;
 };
 
 }  // namespace krait

@@ -190,7 +190,7 @@ LraResult PathfinderSets::generate() {
     }
     check_.add(images);
     if (options_.write_raw) write_raw(raw, first / kBatch, images, gaps);
-    sets_.report("images", first + images.size(), total);
+    sets_.report(first + images.size(), total);
   }
   LraResult result = finish();
   if (options_.write_raw) {
@@ -284,7 +284,7 @@ LraResult PathfinderSets::read() {
       images.push_back(std::move(*read[i]));
     }
     check_.add(images);
-    sets_.report("images", first + read.size(), total);
+    sets_.report(first + read.size(), total);
   }
   sets_.provenance.sources.push_back(
       {.name = "imgs", .files = total, .bytes = bytes, .sha256 = hash.hex()});
@@ -298,9 +298,10 @@ LraResult PathfinderSets::read() {
 }  // namespace
 
 LraResult make_pathfinder_sets(const LraOptions& options) {
-  KRAIT_CHECK(Usage, options.task != LraTask::PathX || !options.raw.empty() || options.write_raw,
-              "images of Path-X are drawn while a model trains, and not stored; ask for raw files, "
-              "or make Pathfinder with a window of 128.");
+  KRAIT_CHECK(
+      Usage, options.task != LraTask::PathX || !options.raw.empty() || options.write_raw,
+      "images of Path-X are drawn while a model trains, and not stored; ask for `raw` files, "
+      "or make Pathfinder with a `window` of 128.");
   PathfinderSets sets(options);
   return options.raw.empty() ? sets.generate() : sets.read();
 }

@@ -96,7 +96,7 @@ void RetrievalSets::read(Split split, LraSets& sets) {
     const auto first = encode(pair.first), second = encode(pair.second);
     sets.add(split, pair.label, {first, second});
     positive += pair.label;
-    if (++done_ % kReportRows == 0) sets.report("rows", done_, 0);
+    if (++done_ % kReportRows == 0) sets.report(done_, 0);
   }
   LraProvenance& p = sets.provenance;
   p.sources.push_back({.name = name, .bytes = lines.bytes(), .sha256 = lines.sha256()});

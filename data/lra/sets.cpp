@@ -27,8 +27,8 @@ std::uint64_t LraSets::n_examples(Split split) const {
   return writers_[static_cast<std::size_t>(split)].n_examples();
 }
 
-void LraSets::report(const char* item, std::uint64_t done, std::uint64_t total) const {
-  if (options_.progress) options_.progress({.item = item, .done = done, .total = total});
+void LraSets::report(std::uint64_t done, std::uint64_t total) const {
+  if (options_.progress) options_.progress(done, total);
 }
 
 fs::path LraSets::make_raw_folder(const fs::path& layout) const {

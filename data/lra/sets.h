@@ -24,7 +24,7 @@ class LraSets {
            std::initializer_list<std::span<const std::int32_t>> inputs);
   std::uint64_t n_examples(Split split) const;
   /// Tells the user how far it is; `total` 0 where nobody knows.
-  void report(const char* item, std::uint64_t done, std::uint64_t total) const;
+  void report(std::uint64_t done, std::uint64_t total) const;
   /// To be filled in before finish(), except for the origin.
   LraProvenance provenance;
   /// Where the examples were read from; empty for generated ones.

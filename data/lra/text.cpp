@@ -120,7 +120,7 @@ void TextSets::read(const char* part, const std::vector<Review>& reviews, LraSet
     if (train || copies) sets.add(valid ? Split::Valid : Split::Train, review.label, {ids});
     if (!train) sets.add(Split::Test, review.label, {ids});
     if (++done_ % kReportReviews == 0) {
-      sets.report("reviews", done_, train_.size() + test_.size());
+      sets.report(done_, train_.size() + test_.size());
     }
   }
   sets.provenance.sources.push_back(

@@ -12,6 +12,7 @@
 #include "core/system/file.h"
 #include "core/system/parallel.h"
 #include "train/config/nearest_name.h"
+#include "train/run/build_info.h"
 
 namespace krait {
 namespace {
@@ -173,6 +174,10 @@ Device resolve_device(DeviceChoice choice, const std::optional<Precision>& preci
   const std::string obstacle = precision ? obstacle_to_precision(device, *precision) : "";
   KRAIT_CHECK(Usage, obstacle.empty(), "--dtype ", obstacle, "; use --dtype f32.");
   return device;
+}
+
+std::string tool_name() {
+  return fmt::format("krait {} ({})", build_info().version, build_info().source);
 }
 
 void write_json(const std::string& path, const nlohmann::ordered_json& object) {

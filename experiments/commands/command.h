@@ -85,6 +85,9 @@ void use_threads(int threads);
 /// The device that `choice` means, after a check that it can compute in `precision`.
 Device resolve_device(DeviceChoice choice, const std::optional<Precision>& precision);
 
+/// "krait 0.1.0 (v0.1.0-12-gabcdef)": what the provenance of data names.
+std::string tool_name();
+
 /// Writes the object of --json to `path`; does nothing where `path` is empty. Invalid UTF-8 in
 /// texts becomes U+FFFD, and a figure that is not finite null.
 void write_json(const std::string& path, const nlohmann::ordered_json& object);

@@ -1,4 +1,4 @@
-// krait data: from text to token sets.
+// krait data: from text to token sets, and labelled sets.
 #include <iostream>
 #include <memory>
 #include <string>
@@ -10,13 +10,14 @@
 
 #include "core/error.h"
 #include "data/build/build.h"
+#include "data/labelled_set/labelled_set.h"
 #include "data/token_set/random.h"
 #include "data/token_set/token_set.h"
 #include "data/tokenizer/make_tokenizer.h"
 #include "experiments/commands/command.h"
+#include "experiments/commands/labelled_set.h"
 #include "experiments/commands/late_progress.h"
 #include "train/record/progress.h"
-#include "train/run/build_info.h"
 
 namespace krait {
 namespace {
@@ -75,10 +76,6 @@ ordered_json to_json(const BuildResult& result) {
   return report;
 }
 
-std::string tool_name() {
-  return fmt::format("krait {} ({})", build_info().version, build_info().source);
-}
-
 void run_build(BuildCommand& command) {
   BuildOptions& options = command.options;
   options.inputs.assign(command.inputs.begin(), command.inputs.end());
@@ -114,12 +111,14 @@ void run_random(RandomCommand& command) {
 }
 
 void run_info(const SetCommand& command) {
+  if (is_labelled_set(command.path)) return describe_labelled_set(command.path, command.json);
   const TokenSet set(command.path);
   std::cout << set.info();
   write_json(command.json, to_json(set.info()));
 }
 
 void run_verify(const SetCommand& command) {
+  if (is_labelled_set(command.path)) return verify_labelled_set(command.path, command.json);
   const TokenSet set(command.path);
   Progress progress(
       {.label = "verify", .item = "tokens", .total = static_cast<std::int64_t>(set.n_tokens())});
@@ -213,17 +212,20 @@ void add_set_command(CLI::App& data, const char* name, const char* help,
                      void (*run)(const SetCommand&)) {
   const auto command = std::make_shared<SetCommand>();
   CLI::App* app = data.add_subcommand(name, help);
-  app->add_option("SET", command->path, "Token set: a .h5 file or a folder of shards")->required();
+  app->add_option("SET", command->path,
+                  "Token set: a .h5 file or a folder of shards; or a labelled set: a .h5 file")
+      ->required();
   add_json_option(*app, command->json);
   app->callback([command, run] { run(*command); });
 }
 
 void add_data_command(CLI::App& app) {
-  CLI::App* data = app.add_subcommand("data", "Make, describe and verify token sets");
+  CLI::App* data =
+      app.add_subcommand("data", "Make, describe and verify token sets and labelled sets");
   data->require_subcommand(1);
   add_build(*data);
   add_random(*data);
-  add_set_command(*data, "info", "Describe a token set", run_info);
+  add_set_command(*data, "info", "Describe a token set or a labelled set", run_info);
   add_set_command(*data, "verify", "Check every token against the hashes in the set", run_verify);
 }
 

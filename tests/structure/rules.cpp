@@ -56,6 +56,7 @@ const std::vector<Room> kRooms{
     {"data/build", {"core/", "data/text", "data/token_set", "data/tokenizer", "data/unicode"}},
     {"data/loader", {"core/", "data/token_set"}},
     {"data/labelled_set", {"core/", "data/files", "data/hdf5", "data/loader"}},
+    {"data/probes", {"core/", "data/loader"}},
     {"data/lra",
      {"core/", "data/files", "data/unicode", "data/labelled_set", "data/lra/listops",
       "data/lra/pathfinder"}},

@@ -16,9 +16,9 @@ std::int64_t distractor_dashes(std::int64_t window) {
 
 PathfinderRules pathfinder_rules(std::int64_t window, std::int64_t contour_length) {
   KRAIT_CHECK(Usage, window == 32 || window == 64 || window == 128,
-              "the window of Pathfinder must be 32, 64 or 128, got ", window, ".");
+              "the `window` of Pathfinder must be 32, 64 or 128, got ", window, ".");
   KRAIT_CHECK(Usage, contour_length == 6 || contour_length == 9 || contour_length == 14,
-              "the contour_length of Pathfinder must be 6, 9 or 14, got ", contour_length, ".");
+              "the `contour_length` of Pathfinder must be 6, 9 or 14, got ", contour_length, ".");
   PathfinderRules rules{.window = window,
                         .contour_length = contour_length,
                         .distractor_length = contour_length / 3,

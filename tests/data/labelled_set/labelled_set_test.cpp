@@ -178,7 +178,13 @@ TEST_F(DamagedLabelledSet, AnIdThatIsNoSymbolIsNeverHandedOut) {
 }
 
 TEST_F(DamagedLabelledSet, OtherFilesAreRefusedWithAdvice) {
+  EXPECT_TRUE(is_labelled_set(directory_ / "good.h5"));
+  EXPECT_FALSE(is_labelled_set(directory_ / "none.h5"));
+  EXPECT_FALSE(is_labelled_set(directory_.path()));
+  write_quickly(directory_ / "text.h5", "not HDF5 at all");
+  EXPECT_FALSE(is_labelled_set(directory_ / "text.h5"));
   Hdf5File::create(directory_ / "other.h5").close();
+  EXPECT_FALSE(is_labelled_set(directory_ / "other.h5"));
   expect_error(ErrorKind::BadData, {"other.h5'", "not a labelled set", "krait data lra"},
                [&] { LabelledSet(directory_ / "other.h5"); });
   expect_error(ErrorKind::MissingInput, {"none.h5'"}, [&] { LabelledSet(directory_ / "none.h5"); });
