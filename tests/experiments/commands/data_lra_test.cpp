@@ -72,8 +72,9 @@ TEST_F(LraData, MistakesAreAnsweredWithWhatToDo) {
     EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
   };
   expect_refused({"pathfindr"}, 64, "Did you mean pathfinder?");
+  expect_refused({"pathfinder", "--window", "48"}, 64, "the --window of Pathfinder must be 32");
   expect_refused({"text"}, 64, "name the folder with its released files");
-  expect_refused({"pathx"}, 64, "drawn while a model trains");
+  expect_refused({"pathx"}, 64, "ask for --raw files, or make Pathfinder with a --window of 128");
   expect_refused({"image", "--from", at("none")}, 66,
                  "none/cifar-10-batches-bin/data_batch_1.bin'");
   expect_refused({"listops", "--units", "words"}, 64, "must be one of bytes, characters");
