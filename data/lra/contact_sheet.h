@@ -1,3 +1,4 @@
+// Samples of an image task at a glance.
 #pragma once
 #include <cstdint>
 

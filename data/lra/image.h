@@ -1,3 +1,4 @@
+// The task Image: CIFAR-10 in grey, pixel by pixel.
 #pragma once
 #include "data/lra/options.h"
 #include "data/lra/result.h"

@@ -1,3 +1,4 @@
+// The task ListOps.
 #pragma once
 #include "data/lra/options.h"
 #include "data/lra/result.h"

@@ -1,3 +1,4 @@
+// What make_lra_sets can be asked for.
 #pragma once
 #include <array>
 #include <cstdint>

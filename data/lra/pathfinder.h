@@ -1,3 +1,4 @@
+// The tasks Pathfinder and Path-X.
 #pragma once
 #include "data/lra/options.h"
 #include "data/lra/result.h"

@@ -1,3 +1,4 @@
+// What make_lra_sets has made.
 #pragma once
 #include <array>
 #include <string>

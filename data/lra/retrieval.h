@@ -1,3 +1,4 @@
+// The task Retrieval: pairs of papers, linked by a citation or not.
 #pragma once
 #include "data/lra/options.h"
 #include "data/lra/result.h"

@@ -1,3 +1,4 @@
+// The tasks of the Long Range Arena, and where their data can come from.
 #pragma once
 #include <array>
 #include <cstdint>

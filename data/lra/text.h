@@ -1,3 +1,4 @@
+// The task Text: whether a film review is positive.
 #pragma once
 #include "data/lra/options.h"
 #include "data/lra/result.h"

@@ -1,3 +1,4 @@
+// The probe of recall: values of keys.
 #pragma once
 #include "data/probes/probe.h"
 

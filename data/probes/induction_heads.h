@@ -1,3 +1,4 @@
+// The probe of copying by context.
 #pragma once
 #include "data/probes/probe.h"
 

@@ -1,3 +1,4 @@
+// The probe of arithmetic: values of expressions modulo 5.
 #pragma once
 #include "data/probes/probe.h"
 

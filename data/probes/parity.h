@@ -1,3 +1,4 @@
+// The probe of state tracking with one bit.
 #pragma once
 #include "data/probes/probe.h"
 

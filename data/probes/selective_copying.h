@@ -1,3 +1,4 @@
+// The probe of selection: copying what is not noise.
 #pragma once
 #include "data/probes/probe.h"
 

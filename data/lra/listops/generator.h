@@ -1,3 +1,4 @@
+// Random expressions of ListOps.
 #pragma once
 #include <cstdint>
 #include <deque>

@@ -1,3 +1,4 @@
+// The parameters of the images of Pathfinder.
 #pragma once
 #include <cstdint>
 #include <vector>

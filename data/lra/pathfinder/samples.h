@@ -1,3 +1,4 @@
+// Images of Pathfinder as training samples that nobody stores.
 #pragma once
 #include <cstdint>
 #include <memory>
