@@ -158,7 +158,7 @@ void Trainer::resume() {
     continue_from(*newest);
   } else {
     KRAIT_CHECK(BadData, skipped.empty(), "no checkpoint in '", directory_.checkpoints().string(),
-                "' is intact, so the run cannot go on: ", skipped.front(),
+                "' is intact, so the run cannot continue: ", skipped.front(),
                 "; to start over, remove the run directory.");
     if (task_->read_initial_weights(step_.arena().named(step_.arena().value()))) {
       step_.arena().refresh_compute();

@@ -74,8 +74,8 @@ CachingAllocator& device_allocator(Device device) {
     return made;
   }());
   const auto index = static_cast<std::size_t>(device.index);
-  KRAIT_CHECK(Usage, index < all.size(), "[allocator] there is no device ", device, ": ",
-              all.size(), " CUDA devices are here.");
+  KRAIT_CHECK(Usage, index < all.size(), "[allocator] there is no device ", device,
+              "; this process sees ", all.size(), " CUDA devices.");
   return *all[index];
 }
 

@@ -24,8 +24,8 @@ struct DeviceStreams {
 DeviceStreams& streams_of(Device device) {
   static auto& all = *new std::vector<DeviceStreams>(static_cast<std::size_t>(device_count()));
   const auto index = static_cast<std::size_t>(device.index);
-  KRAIT_CHECK(Usage, index < all.size(), "[stream] there is no device ", device, ": ", all.size(),
-              " CUDA devices are here.");
+  KRAIT_CHECK(Usage, index < all.size(), "[stream] there is no device ", device,
+              "; this process sees ", all.size(), " CUDA devices.");
   DeviceStreams& own = all[index];
   std::call_once(own.created, [&] {
     use_device(device.index);

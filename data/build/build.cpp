@@ -27,9 +27,9 @@ void check_options(const BuildOptions& options) {
               "the held-out fraction must be at least 0 and below 1, got ", options.held_out, ".");
   const bool one_file = options.output.extension() == ".h5";
   KRAIT_CHECK(Usage, options.held_out == 0 || !one_file, "'", options.output.string(),
-              "' is one file, a held-out part needs a second one; name a folder.");
+              "' is one file, but a held-out part needs a second one; name a folder.");
   KRAIT_CHECK(Usage, options.shard_tokens == 0 || !one_file, "'", options.output.string(),
-              "' is one file, shards need a folder; name one.");
+              "' is one file, but shards need a folder; name a folder.");
   KRAIT_CHECK(Usage,
               options.max_line_bytes >= 1 && options.max_line_bytes <= std::uint64_t{1} << 40,
               "the longest line must be 1 byte to 1 TiB, got ", options.max_line_bytes, ".");
@@ -52,7 +52,7 @@ class Build {
   BuildResult run() {
     if (const auto found = output_.found()) {
       state_ = *found;
-      result_.notes.push_back(str("Went on behind the ", state_.of(SetPart::Train).shards.size(),
+      result_.notes.push_back(str("Continued after the ", state_.of(SetPart::Train).shards.size(),
                                   " shards of an interrupted build."));
     }
     if (!state_.complete) {
@@ -172,7 +172,7 @@ class Build {
     add_part(SetPart::Train, text.substr(0, cut));
     add_part(SetPart::Valid, text.substr(cut));
     result_.notes.push_back(
-        str("There is one document only, so its last ", text.size() - cut, " bytes are held out."));
+        str("There is only one document, so its last ", text.size() - cut, " bytes are held out."));
   }
 
   void add_part(SetPart part, std::string_view text) {
@@ -233,7 +233,7 @@ class Build {
     } else if (valid != options_.output && path_exists(valid)) {
       result_.notes.push_back(
           str("'", valid.string(),
-              "' is of an earlier build: its text may be in the new training set."));
+              "' is left from an earlier build: its text may be in the new training set."));
     }
     result_.empty_documents = state_.empty_documents;
     result_.skipped = state_.skipped;

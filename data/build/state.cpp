@@ -81,7 +81,7 @@ std::string difference(const Json& there, const Json& here) {
     if (other != value)
       return fmt::format("{} is {} there and {} here", key, other.dump(), value.dump());
   }
-  return "the options are others";
+  return "the options differ";
 }
 
 void require_replaceable(const fs::path& folder) {
@@ -158,7 +158,7 @@ void UnfinishedBuild::load(const std::string& text) {
               difference(Json::parse(there, nullptr, false), Json::parse(identity_)), ")", advice);
   KRAIT_CHECK(BadData, digest == sources_digest(found_->position),
               "the input files that the interrupted build in '", folder_.string(),
-              "' has read were changed since", advice);
+              "' read have changed since then", advice);
   for (const SetPart part : kSetParts) {
     const std::vector<FinishedShard>& shards = found_->of(part).shards;
     for (std::uint64_t i = 0; i < shards.size(); ++i) {

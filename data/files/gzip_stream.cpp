@@ -19,7 +19,7 @@ class GzipStream final : public ByteStream {
   GzipStream(std::unique_ptr<ByteStream> source, std::string where)
       : source_(std::move(source)), where_(std::move(where)), input_(kInput) {
     KRAIT_CHECK(Io, inflateInit2(&zlib_, kGzipOnly) == Z_OK,
-                "there is no memory to decompress with.");
+                "there is not enough memory to decompress.");
   }
   ~GzipStream() override { inflateEnd(&zlib_); }
   GzipStream(const GzipStream&) = delete;
@@ -51,7 +51,7 @@ class GzipStream final : public ByteStream {
     while (zlib_.avail_in > 0 && (*zlib_.next_in == 0 || padded_)) {
       padded_ = true;
       KRAIT_CHECK(BadData, *zlib_.next_in == 0, where_,
-                  ": there is something else after the gzip data; copy or download it again.");
+                  ": other bytes follow the gzip data; copy or download it again.");
       ++zlib_.next_in, --zlib_.avail_in;
       refill();
     }
@@ -67,8 +67,9 @@ class GzipStream final : public ByteStream {
     if (after_member_ || status == Z_OK) return;
     KRAIT_CHECK(BadData, status != Z_BUF_ERROR || !source_ended_, where_,
                 ": the gzip data end too early; copy or download it again.");
-    KRAIT_CHECK(Io, status != Z_MEM_ERROR, where_, ": there is no memory to decompress it.");
-    KRAIT_CHECK(BadData, status == Z_BUF_ERROR, where_, ": is no gzip data, or damaged (",
+    KRAIT_CHECK(Io, status != Z_MEM_ERROR, where_,
+                ": there is not enough memory to decompress it.");
+    KRAIT_CHECK(BadData, status == Z_BUF_ERROR, where_, ": is not gzip data, or is damaged (",
                 zlib_.msg == nullptr ? "no reason given" : zlib_.msg,
                 "); copy or download it again.");
   }

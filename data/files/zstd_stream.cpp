@@ -24,7 +24,7 @@ class ZstdStream final : public ByteStream {
         where_(std::move(where)),
         buffer_(ZSTD_DStreamInSize()),
         context_(ZSTD_createDCtx()) {
-    KRAIT_CHECK(Io, context_, "there is no memory to decompress with.");
+    KRAIT_CHECK(Io, context_, "there is not enough memory to decompress.");
     check(ZSTD_DCtx_setParameter(context_.get(), ZSTD_d_windowLogMax, kWindowLog));
   }
 
@@ -58,9 +58,9 @@ class ZstdStream final : public ByteStream {
         BadData, code != ZSTD_error_frameParameter_windowTooLarge, where_,
         ": needs more than 128 MiB to decompress; compress it again without zstd's long mode.");
     KRAIT_CHECK(Io, code != ZSTD_error_memory_allocation, where_,
-                ": there is no memory to decompress it.");
+                ": there is not enough memory to decompress it.");
     throw Error(ErrorKind::BadData,
-                str(where_, ": is no Zstandard data, or damaged (", ZSTD_getErrorName(result),
+                str(where_, ": is not Zstandard data, or is damaged (", ZSTD_getErrorName(result),
                     "); copy or download it again."));
   }
 

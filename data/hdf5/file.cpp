@@ -71,7 +71,7 @@ void throw_library_error(const Place& place, std::string_view action) {
   H5Eclear2(H5E_DEFAULT);
   if (error.error_number != 0) throw_io_error(action, place.file, error.error_number);
   KRAIT_CHECK(BadData, false, place, ": cannot ", action, " (", error.message,
-              "); the file is damaged or of another form: make or copy it again.");
+              "); the file is damaged or does not have the expected form: make or copy it again.");
   std::abort();  // the check has thrown
 }
 

@@ -110,7 +110,7 @@ std::uint64_t chunk_bytes(hid_t dataset, hid_t properties, const Shape& shape,
   hsize_t written = 0;
   checked(H5Dget_num_chunks(dataset, space.get(), &written), place, "count its chunks");
   KRAIT_CHECK(BadData, written == expected, place, ": ", written, " of its ", expected,
-              " chunks are there; the file is incomplete: make or copy it again.");
+              " chunks are present; the file is incomplete: make or copy it again.");
   Shape all = chunk;
   for (int i = 0; i < all.rank(); ++i) {
     KRAIT_CHECK(BadData, !__builtin_mul_overflow(chunk[i], count[i], &all[i]), place,

@@ -33,7 +33,8 @@ SampleOrder::SampleOrder(std::vector<OrderPart> parts, std::uint64_t seed, bool 
     const double fraction = last ? 1 : parts[i].weight / rest;
     const auto share = static_cast<std::uint64_t>(std::llround(std::ldexp(fraction, kShareBits)));
     KRAIT_CHECK(BadConfig, share > 0 && (last || share < std::uint64_t{1} << kShareBits),
-                "the weights of a mixture are too far apart: a set would never come.");
+                "the smallest weight of a mixture is below 2^-33 of their sum: its set would never "
+                "be drawn.");
     parts_.push_back({.size = parts[i].size, .share = share});
     rest -= parts[i].weight;
   }

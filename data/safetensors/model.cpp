@@ -38,7 +38,7 @@ std::map<std::string, std::string> read_weight_map(const fs::path& index) {
   for (const auto& [name, file] : value["weight_map"].items()) {
     KRAIT_CHECK(BadData, file.is_string() && is_plain_name(file.get<std::string>()), where,
                 " must list plain names of .safetensors files beside it; that of '", name,
-                "' is none.");
+                "' is not one.");
     weight_map[name] = file.get<std::string>();
   }
   KRAIT_CHECK(BadData, !weight_map.empty(), where, " lists no arrays.");

@@ -36,7 +36,7 @@ std::uint64_t read_length(std::span<const std::byte> file, const std::string& wh
   }
   KRAIT_CHECK(BadData, length <= kMaxHeader, where, " claims a header of ", length,
               " bytes, more than the ", kMaxHeader,
-              " that safetensors allows; it is no such file, or damaged.");
+              " that safetensors allows; it is not a safetensors file, or is damaged.");
   KRAIT_CHECK(BadData, length <= file.size() - kLengthBytes, where, " claims a header of ", length,
               " bytes, but has ", file.size(), "; copy or download it again.");
   return length;
@@ -120,8 +120,8 @@ std::map<std::string, std::string> read_metadata(const json& value, const std::s
   std::map<std::string, std::string> metadata;
   KRAIT_CHECK(BadData, value.is_object(), where, ": __metadata__ must be an object.");
   for (const auto& [key, text] : value.items()) {
-    KRAIT_CHECK(BadData, text.is_string(), where, ": __metadata__ must hold texts only, ",
-                quoted(key), " is none.");
+    KRAIT_CHECK(BadData, text.is_string(), where, ": __metadata__ must hold only texts, but ",
+                quoted(key), " is not a text.");
     metadata[key] = text.get<std::string>();
   }
   return metadata;
@@ -144,7 +144,7 @@ void check_tiling(const std::vector<SafetensorsArray>& arrays, std::span<const s
   }
   KRAIT_CHECK(BadData, end == static_cast<std::ptrdiff_t>(data.size()), where, " has ",
               static_cast<std::ptrdiff_t>(data.size()) - end,
-              " bytes after its last array, which belong to none.");
+              " bytes after its last array, which belong to no array.");
 }
 
 /// to[i] = T(the i-th From in bytes).

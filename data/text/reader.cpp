@@ -160,7 +160,7 @@ TextPiece TextReader::next_part() {
       return skip(str("binary: NUL byte at ", at_.offset + nul));
     }
     if (cut == 0 && !last) {
-      if (text.size() > options_.max_line_bytes) throw_too_long("finds no place to cut within");
+      if (text.size() > options_.max_line_bytes) throw_too_long("has no place to cut within");
       continue;
     }
     TextPiece piece = take(last ? TextPiece::Kind::LastPart : TextPiece::Kind::Part, cut);

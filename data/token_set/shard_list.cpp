@@ -67,7 +67,7 @@ std::vector<fs::path> shards_in(const fs::path& folder) {
     const auto strange = std::ranges::find_if(
         names, [&](const auto& name) { return !std::ranges::binary_search(listed, name); });
     KRAIT_CHECK(BadData, strange == names.end(), "'", folder.string(), "' also holds ", *strange,
-                ", which is none of its shards; move it away.");
+                ", which is not one of its shards; move it away.");
   }
   std::vector<fs::path> paths;
   for (const std::string& name : names) paths.push_back(folder / name);

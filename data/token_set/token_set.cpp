@@ -43,7 +43,7 @@ void check_alike(const TokenSetInfo& first, const TokenSetInfo& other) {
                   first.end_of_document == other.end_of_document,
               "'", other.path.string(), "' was made with another tokenizer (", other.tokenizer.name,
               ") than '", first.path.string(), "' (", first.tokenizer.name,
-              "): they are no shards of one set; build them together.");
+              "): they are not shards of one set; build them together.");
 }
 
 TokenSetInfo merged_info(const fs::path& path, const std::vector<TokenShard>& shards) {

@@ -87,8 +87,9 @@ void BpeEncoder::merge_short(std::string_view word, std::vector<std::int32_t>& o
 }
 
 void BpeEncoder::read(std::string_view word) {
-  KRAIT_CHECK(BadData, word.size() < kNone, "the text has ", word.size(),
-              " bytes without a place to cut it, a tokenizer takes less than 4 GiB; cut the text.");
+  KRAIT_CHECK(
+      BadData, word.size() < kNone, "the text has ", word.size(),
+      " bytes without a place to cut it, but a tokenizer takes less than 4 GiB; split the text.");
   symbols_.clear();
   symbols_.reserve(word.size());
   for (const char byte : word) {

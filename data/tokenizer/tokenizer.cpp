@@ -104,7 +104,7 @@ std::vector<std::int32_t> NumberTokenizer::encode(std::string_view text) const {
         id && *id >= 0 && *id<end_of_document(), "'", word.substr(0, kShown), word.size()> kShown
             ? "..."
             : "",
-        "' is no token: with the tokenizer '", identity().name, "' a text is numbers from 0 to ",
+        "' is not a token: with the tokenizer '", identity().name, "' a text is numbers from 0 to ",
         end_of_document() - 1, " with blanks between them.");
     ids.push_back(static_cast<std::int32_t>(*id));
     text.remove_prefix(word.size());

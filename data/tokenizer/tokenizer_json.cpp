@@ -24,14 +24,14 @@ constexpr std::size_t kMaxAddedBytes = std::size_t{8} << 20;
 constexpr std::size_t kMaxIdSlack = 65536;
 
 constexpr std::string_view kReads =
-    "Krait reads byte-level BPE tokenizers as GPT-2, GPT-NeoX and Llama 3 have them";
+    "Krait reads byte-level BPE tokenizers such as those of GPT-2, GPT-NeoX and Llama 3";
 
 /// An object in the file, and what it is called in messages.
 class Section {
  public:
   Section(const json& value, std::string_view where, std::string name)
       : value_(value), where_(where), name_(std::move(name)) {
-    KRAIT_CHECK(BadData, value.is_object(), where_, ": ", name_, " must be an object, got ",
+    KRAIT_CHECK(BadData, value.is_object(), where_, ": ", shown_name(), " must be an object, got ",
                 shown(value), ".");
   }
 
@@ -41,7 +41,7 @@ class Section {
   }
   const json& at(const char* key) const {
     const json* found = find(key);
-    KRAIT_CHECK(BadData, found != nullptr, where_, ": ", name_, " has no '", key, "'.");
+    KRAIT_CHECK(BadData, found != nullptr, where_, ": ", shown_name(), " has no '", key, "'.");
     return *found;
   }
   bool flag(const char* key, bool absent) const {
@@ -91,6 +91,8 @@ class Section {
   }
 
  private:
+  std::string shown_name() const { return name_.empty() ? "the file" : name_; }
+
   const json& value_;
   std::string_view where_;
   std::string name_;
@@ -229,7 +231,7 @@ class AddedTokensReader {
     const auto [known, is_new] = by_content_.try_emplace(token.content, token);
     KRAIT_CHECK(BadData, is_new || known->second == token, root_.where(), ": ",
                 entry.path("content"), " ", Section::quoted(token.content),
-                " was there before with other flags.");
+                " is listed twice, with different flags.");
     if (is_new) tokens_.push_back(token);
   }
 
@@ -313,7 +315,7 @@ TokenizerJson parse_tokenizer_json(std::string_view text, std::string_view where
   const json value = parse_strict_json(text, std::string(where));
   const Section root(value, where, "");
   KRAIT_CHECK(BadData, root.find("model") != nullptr, where,
-              ": has no 'model', so it is no tokenizer.json; ", kReads, ".");
+              ": has no 'model', so it is not a tokenizer.json; ", kReads, ".");
   TokenizerJson result;
   const Section model_section = root.section("model");
   ModelReader model(model_section);

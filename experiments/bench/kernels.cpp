@@ -121,7 +121,7 @@ std::string header(const Json& report) {
                       text(device, "name"), device.at("multiprocessors").get<int>(),
                       number(device, "clock_ghz"), number(device, "memory_gib"),
                       text(device, "driver"), text(device, "runtime"));
-    out += "Single calls between events, the L2 overwritten before each.\n";
+    out += "Single calls timed by events; the L2 cache is overwritten before each.\n";
   } else {
     out = fmt::format("{} threads\n", report.at("threads").get<int>());
   }
@@ -194,8 +194,8 @@ std::string kernel_benchmark_table(const Json& report) {
                        "median ms", "min ms", "max ms", "90 %", "GB/s", "copy");
   for (const Json& row : rows) table += kernel_row(row);
   table +=
-      "90 %: how far apart the middle 90 % of the calls lie, of the median; copy: share of "
-      "the copy's GB/s\n";
+      "90 %: width of the middle 90 % of the calls relative to the median; copy: share of the "
+      "copy's GB/s\n";
   table += cost_lines(rows);
   table += reference_table(rows, text(report.at("device"), "name"));
   return table;

@@ -42,12 +42,13 @@ void add_kernels(CLI::App& bench) {
       "kernels", "Each kernel of a training step: median, spread, share of the copy bandwidth");
   add_device_option(*kernels, command->device);
   add_choice_option(
-      *kernels, {.name = "--dtype",
-                 .help = "Activations and matrix weights; sums and parameters beside them are f32",
-                 .choices = {std::string(name_of(DType::F32)), std::string(name_of(DType::BF16))},
-                 .set = [command](std::size_t i) {
-                   command->options.dtype = i == 0 ? DType::F32 : DType::BF16;
-                 }});
+      *kernels,
+      {.name = "--dtype",
+       .help = "Type of activations and matrix weights; sums and other parameters are f32",
+       .choices = {std::string(name_of(DType::F32)), std::string(name_of(DType::BF16))},
+       .set = [command](std::size_t i) {
+         command->options.dtype = i == 0 ? DType::F32 : DType::BF16;
+       }});
   kernels->add_option("--filter", o.filter, "Only kernels whose name contains this")
       ->type_name("TEXT");
   kernels
@@ -57,12 +58,11 @@ void add_kernels(CLI::App& bench) {
       ->check(CLI::NonNegativeNumber, "");
   kernels
       ->add_option("--reference", command->references,
-                   "Times to compare with (experiments/reference/*.csv); more than once for more "
-                   "files")
+                   "Times to compare with (experiments/reference/*.csv); give it once per file")
       ->type_name("FILE")
       ->allow_extra_args(false);
   kernels->footer(
-      "Beside the official kernels, on an H200: --dtype bf16 --reference "
+      "To compare with the official kernels on an H200: --dtype bf16 --reference "
       "experiments/reference/mamba_ssm_h200.csv");
   add_threads_option(*kernels, o.threads);
   add_json_option(*kernels, command->json);
@@ -91,7 +91,7 @@ void add_loader(CLI::App& bench) {
   const auto command = std::make_shared<LoaderCommand>();
   LoaderBenchmark& o = command->options;
   CLI::App* loader = bench.add_subcommand(
-      "loader", "Training sequences from a token set, beside bare reads of the same bytes");
+      "loader", "Training sequences from a token set, compared with plain reads of the same bytes");
   loader->add_option("--data", o.set, "A token set: a .h5 file or a folder of shards")
       ->type_name("SET")
       ->required();
@@ -101,18 +101,17 @@ void add_loader(CLI::App& bench) {
         ->check(CLI::PositiveNumber, "")
         ->capture_default_str();
   };
-  add_size("--length", o.length, "Tokens of a sequence; one more is read");
-  add_size("--batch", o.batch, "Sequences of a batch");
-  add_size("--batches", o.batches, "Batches of a round");
-  add_size("--rounds", o.rounds, "Rounds, of which the median counts");
+  add_size("--length", o.length, "Tokens per sequence; one more is read");
+  add_size("--batch", o.batch, "Sequences per batch");
+  add_size("--batches", o.batches, "Batches per round");
+  add_size("--rounds", o.rounds, "Rounds; their median is reported");
   add_seed_option(*loader, o.seed, "the order");
   loader->add_flag("--reset", o.reset, "Make sequence ids, as data.reset_at_documents does");
   loader->add_flag("--prefetch", o.prefetch, "Read ahead on a thread, as training does");
   loader->add_flag("--cold", o.cold, "Read from the disk, not from the system's cache");
   loader->footer(
-      "A set that is too large for the memory:\n"
-      "  krait data random --vocab 50277 --tokens 10000000000 --documents 10000000 --out big.h5\n"
-      "  krait bench loader --data big.h5 --cold");
+      "A set larger than the memory:\n  krait data random --vocab 50277 --tokens 10000000000 "
+      "--documents 10000000 --out big.h5\n  krait bench loader --data big.h5 --cold");
   add_json_option(*loader, command->json);
   loader->callback([command] { run_loader(*command); });
 }
@@ -149,7 +148,7 @@ void add_step(CLI::App& bench) {
   add_size("--vocab-size", o.model.vocab_size, "Vocabulary");
   add_size("--d-state", o.model.mamba1.d_state, "States of a channel");
   add_size("--batch", o.batch, "Sequences");
-  add_size("--length", o.length, "Tokens of a sequence");
+  add_size("--length", o.length, "Tokens per sequence");
   step->add_option("--seconds", o.seconds, "Measure at least this long")
       ->type_name("S")
       ->check(CLI::NonNegativeNumber, "")

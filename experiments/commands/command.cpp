@@ -98,19 +98,19 @@ void add_precision_option(CLI::App& command, std::optional<Precision>& precision
   const auto& names = kNames<Precision>;
   std::vector<std::string> choices{"auto"};
   choices.insert(choices.end(), names.begin(), names.end());
-  add_choice_option(command, {.name = "--dtype",
-                              .help = "Arithmetic; auto: as in training where the device can, else "
-                                      "f32",
-                              .choices = std::move(choices),
-                              .set = [&precision](std::size_t i) {
-                                if (i > 0) precision = static_cast<Precision>(i - 1);
-                              }});
+  add_choice_option(
+      command, {.name = "--dtype",
+                .help = "Arithmetic; auto: that of training where the device supports it, else f32",
+                .choices = std::move(choices),
+                .set = [&precision](std::size_t i) {
+                  if (i > 0) precision = static_cast<Precision>(i - 1);
+                }});
 }
 
 void add_model_option(CLI::App& command, std::string& path) {
   command
       .add_option("--model", path,
-                  "A checkpoint, a run, whose newest one is taken, or a Hugging Face directory")
+                  "A checkpoint, a run (its newest checkpoint) or a Hugging Face directory")
       ->type_name("DIR")
       ->required();
 }
@@ -149,7 +149,7 @@ void add_max_line_option(CLI::App& command, std::uint64_t& bytes) {
   command
       .add_option_function<std::uint64_t>(
           "--max-line-mib", [&bytes](std::uint64_t mib) { bytes = mib << 20; },
-          "Refuse lines, and stretches of text without a place to cut, that are longer")
+          "Refuse longer lines, and longer stretches of text without a place to cut")
       ->type_name("MIB")
       ->check(CLI::Range(1, kMost), "")
       ->default_str(std::to_string(bytes >> 20));
@@ -159,8 +159,8 @@ void add_batch_option(CLI::App& command, std::int64_t& batch, const std::string&
   command
       .add_option("--batch", batch,
                   of_what +
-                      " computed at once on a CPU; 0: as suits the threads. A GPU takes as "
-                      "many as fill it. No digit depends on it")
+                      " computed at once on a CPU; 0: as suits the threads. A GPU takes as many as "
+                      "fill it. No result depends on it")
       ->type_name("N")
       ->capture_default_str();
 }

@@ -136,16 +136,14 @@ void add_build(CLI::App& data) {
   BuildOptions& options = command->options;
   CLI::App* build = data.add_subcommand("build", "Make token sets out of text");
   build
-      ->add_option(
-          "INPUT", command->inputs,
-          "Text files (a document each), .jsonl files (a document a line), either with .gz or "
-          ".zst behind the name; folders")
+      ->add_option("INPUT", command->inputs,
+                   "Text files (one document each) and .jsonl files (one document per line), also "
+                   "compressed (.gz, .zst); folders of them")
       ->required();
   build
-      ->add_option(
-          "--out", command->output,
-          "Folder for train.h5 and valid.h5, or train/ and valid/; or, with nothing held out, a "
-          ".h5 file")
+      ->add_option("--out", command->output,
+                   "Folder for train.h5 and valid.h5, or train/ and valid/; where nothing is held "
+                   "out, also a .h5 file")
       ->type_name("PATH")
       ->required();
   build->add_option("--held-out", options.held_out, "Fraction of the documents for valid.h5")
@@ -153,10 +151,9 @@ void add_build(CLI::App& data) {
       ->capture_default_str();
   add_seed_option(*build, options.seed, "the choice of held-out documents");
   build
-      ->add_option(
-          "--shard-tokens", options.shard_tokens,
-          "Make folders of shards with at least so many tokens, which an interrupted build "
-          "goes on behind; default: one file a set")
+      ->add_option("--shard-tokens", options.shard_tokens,
+                   "Make folders of shards with at least N tokens each, after which an interrupted "
+                   "build can continue; default: one file per set")
       ->type_name("N")
       ->check(CLI::PositiveNumber, "");
   add_max_line_option(*build, options.max_line_bytes);
@@ -199,12 +196,12 @@ void add_random(CLI::App& data) {
       ->required();
   add_json_option(*random, command->json);
   random->footer(
-      "Its tokenizer is bare numbers: a model trained on it continues texts such as \"17 4\".\n"
-      "The speed of the published 130M model, 300 steps of 32 x 2048 tokens:\n"
-      "  krait data random --vocab 50277 --tokens 20000000 --out runs/random.h5\n"
-      "  krait train configs/mamba_130m.yaml data.train=runs/random.h5 data.valid= \\\n"
-      "    run.directory=runs/speed train.batch_size=32 train.accumulation=1 train.steps=300 \\\n"
-      "    schedule.warmup_steps=30 evaluation.every=0");
+      "The tokens of its tokenizer are numbers: a model trained on it continues texts such as \"17 "
+      "4\".\nThe speed of the published 130M model, 300 steps of 32 x 2048 tokens:\n  krait data "
+      "random --vocab 50277 --tokens 20000000 --out runs/random.h5\n  krait train "
+      "configs/mamba_130m.yaml data.train=runs/random.h5 data.valid= \\\n    "
+      "run.directory=runs/speed train.batch_size=32 train.accumulation=1 train.steps=300 \\\n    "
+      "schedule.warmup_steps=30 evaluation.every=0");
   random->callback([command] { run_random(*command); });
 }
 

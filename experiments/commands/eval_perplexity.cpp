@@ -90,11 +90,11 @@ void check_inputs(const PerplexityCommand& o) {
               "give either --text FILE or --data SET, so that there is one text to score.");
   const bool as_is = !o.reading.articles && o.reading.detokenizer == Detokenizer::None;
   KRAIT_CHECK(Usage, o.data.empty() || as_is,
-              "--articles and --detokenize are for --text; the documents of a set are what it was "
-              "built of.");
+              "--articles and --detokenize are for --text; the documents of a set were chosen when "
+              "it was built.");
   KRAIT_CHECK(Usage, !o.drop_last || o.reading.detokenizer == Detokenizer::None,
-              "--drop-last counts the words and bytes of the tokens that are left, so it does not "
-              "go with --detokenize; leave one of them out.");
+              "--drop-last counts the words and bytes of the remaining tokens, so it cannot be "
+              "combined with --detokenize; leave one of them out.");
 }
 
 /// The words and bytes that the score is of.
@@ -240,7 +240,9 @@ void run_perplexity(PerplexityCommand& o) {
 }
 
 void add_text_options(CLI::App& command, const std::shared_ptr<PerplexityCommand>& o) {
-  command.add_option("--text", o->text, "A text file, one document, or .jsonl, a document a line")
+  command
+      .add_option("--text", o->text,
+                  "A text file (one document), or .jsonl (one document per line)")
       ->type_name("FILE");
   command.add_option("--data", o->data, "A token set (krait data build)")->type_name("SET");
   command
@@ -249,11 +251,10 @@ void add_text_options(CLI::App& command, const std::shared_ptr<PerplexityCommand
       ->capture_default_str();
   command.add_flag("--articles", o->reading.articles,
                    "Documents are the articles of a WikiText file, as in lm-evaluation-harness");
-  add_choice_option(
-      command, "--detokenize",
-      "wikitext: score running text, by the harness's rules for WikiText; words and bytes "
-      "stay those of the file",
-      o->reading.detokenizer);
+  add_choice_option(command, "--detokenize",
+                    "wikitext: turn WikiText's tokens into running text by the harness's rules "
+                    "before scoring; words and bytes are still counted in the file",
+                    o->reading.detokenizer);
 }
 
 void add_window_options(CLI::App& command, const std::shared_ptr<PerplexityCommand>& o) {
@@ -265,8 +266,8 @@ void add_window_options(CLI::App& command, const std::shared_ptr<PerplexityComma
       o->protocol);
   command
       .add_option("--max-length", o->max_length,
-                  "Tokens of a window; default: the length in training, 2048 for a published "
-                  "model (document, where windows make no difference: as fills a GPU)")
+                  "Tokens per window; default: the length in training, 2048 for a published model "
+                  "(for document, where the length changes no result, as many as fill a GPU)")
       ->type_name("N")
       ->check(CLI::PositiveNumber);
   command
@@ -286,13 +287,13 @@ void add_eval_perplexity(CLI::App& eval) {
       eval.add_subcommand("perplexity", "Perplexity and bits per byte on a text or token set");
   add_text_options(*command, o);
   add_window_options(*command, o);
-  command->add_flag("--by-position", o->by_position, "Losses by tokens of context too");
+  command->add_flag("--by-position", o->by_position, "Also report losses by tokens of context");
   command->add_option("--plot", o->plot, "Draw losses by tokens of context")->type_name("FILE.svg");
   add_trained_model_options(*command, o->model);
   add_json_option(*command, o->json);
   command->footer(
-      "In every protocol each token of the text is scored once (but for --drop-last) and nothing "
-      "else is: end-of-document tokens are context only, so the bits are those of the bytes. "
+      "Every protocol scores each token of the text exactly once (except with --drop-last). "
+      "End-of-document tokens are only context, so the bits are those of the bytes of the text. "
       "docs/evaluation.md says which figure compares with which published one.");
   command->callback([o] { run_perplexity(*o); });
 }

@@ -97,8 +97,8 @@ void run_tasks(const TasksCommand& o) {
 
 void add_eval_tasks(CLI::App& eval) {
   const auto o = std::make_shared<TasksCommand>();
-  CLI::App* command =
-      eval.add_subcommand("tasks", "Multiple-choice and last-word tasks, as lm-evaluation-harness");
+  CLI::App* command = eval.add_subcommand(
+      "tasks", "Multiple-choice and last-word tasks, as in lm-evaluation-harness");
   command
       ->add_option("FILE", o->files,
                    "JSONL files, each of one kind: {\"context\", \"choices\", \"gold\"}, or "
@@ -106,19 +106,19 @@ void add_eval_tasks(CLI::App& eval) {
       ->required();
   command
       ->add_option("--max-length", o->max_length,
-                   "Tokens that the model sees at most; longer contexts lose their start")
+                   "Most tokens that the model sees; longer contexts lose their start")
       ->type_name("N")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   add_batch_option(*command, o->batch, "Choices");
-  command->add_option("--samples", o->samples, "Write the scores of every example, a line each")
+  command->add_option("--samples", o->samples, "Write the scores of every example, one per line")
       ->type_name("FILE");
   add_trained_model_options(*command, o->model);
   add_json_option(*command, o->json);
   command->footer(
       "acc: the right choice has the largest log-likelihood; acc_norm, acc_bytes: per character, "
-      "per byte of the choice. Last word: perplexity of the targets, and acc: greedy decoding "
-      "writes them. docs/evaluation.md has the details.");
+      "per byte of the choice. Last word: perplexity of the targets; acc: greedy decoding gives "
+      "the target. docs/evaluation.md has the details.");
   command->callback([o] { run_tasks(*o); });
 }
 

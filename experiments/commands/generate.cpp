@@ -130,17 +130,17 @@ void run_generate(const CommandOptions& o) {
 void add_prompt_options(CLI::App& command, CommandOptions& o) {
   command
       .add_option("--prompt", o.prompts,
-                  "The text to continue, several times for several; default: what standard input "
-                  "holds; an empty one starts a document")
+                  "The text to continue; repeat it for several texts; default: standard input; an "
+                  "empty text starts a document")
       ->type_name("TEXT")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command.add_option("--prompt-file", o.prompt_file, "A file with the prompt")->type_name("FILE");
   command
       .add_option("--prompts", o.prompts_file,
-                  "Many prompts: a file with a JSON string, or an object with \"prompt\", a line")
+                  "Many prompts: a file with one JSON string, or object with \"prompt\", per line")
       ->type_name("FILE");
-  command.add_option("--max-tokens", o.generate.max_tokens, "Stop after so many new tokens")
+  command.add_option("--max-tokens", o.generate.max_tokens, "Stop after N new tokens")
       ->type_name("N")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
@@ -158,7 +158,7 @@ void add_prompt_options(CLI::App& command, CommandOptions& o) {
 void add_generate_command(CLI::App& app) {
   const auto o = std::make_shared<CommandOptions>();
   CLI::App* command =
-      app.add_subcommand("generate", "Continue texts: prints a prompt and what follows it");
+      app.add_subcommand("generate", "Continue texts: print a prompt and its continuation");
   add_prompt_options(*command, *o);
   SamplingOptions& sampling = o->generate.sampling;
   const auto temperature =
@@ -186,7 +186,7 @@ void add_generate_command(CLI::App& app) {
       ->capture_default_str();
   command
       ->add_option("--repetition-penalty", sampling.repetition_penalty,
-                   "Above 1: what the text already has becomes less likely")
+                   "Above 1: tokens that the text already has become less likely")
       ->type_name("X")
       ->capture_default_str();
   command->add_option("--seed", o->generate.seed, "The same seed gives the same text")
@@ -195,10 +195,9 @@ void add_generate_command(CLI::App& app) {
   add_trained_model_options(*command, o->model);
   add_json_option(*command, o->json);
   command->footer(
-      "One prompt is printed with what follows it, as it comes. Several give a JSON object a "
-      "line,\n"
-      "in their order: prompt, text, tokens, n_tokens, finish_reason (length, end_of_document or\n"
-      "stop).");
+      "One prompt is printed with its continuation while that is generated. Several prompts give "
+      "one\nJSON object per line, in their order: prompt, text, tokens, n_tokens, finish_reason "
+      "(length,\nend_of_document or stop).");
   command->callback([o] { run_generate(*o); });
 }
 

@@ -79,8 +79,8 @@ void export_model(const ModelOptions& o) {
   const ModelInfo info = model_info(o.out);
   std::cout << fmt::format("{} parameters in {}\n", model.model->parameter_count(), o.out);
   if (info.tokenizer.empty()) {
-    std::cout << "The model has no tokenizer that transformers could read: there is no "
-                 "tokenizer.json.\n";
+    std::cout << "The model has no tokenizer that transformers could read, so no tokenizer.json "
+                 "was written.\n";
   }
 }
 
@@ -98,8 +98,8 @@ void add_export(CLI::App& parent) {
                                .choices = {"f32", "bf16", "f16"},
                                .set = [o](std::size_t i) { o->format.type = kTypes.at(i); }});
   add_choice_option(*command, "--style",
-                    "Configuration and names of transformers, or of the official "
-                    "implementation (whose loader wants the weights made a pickle)",
+                    "Configuration and names of transformers, or of the official implementation "
+                    "(whose loader reads only pickled weights)",
                     o->format.style);
   command->add_option("--max-shard-size", *shard, "Cut larger models into files of at most this")
       ->type_name("SIZE")

@@ -113,7 +113,7 @@ std::vector<std::int32_t> read_ids(std::string_view line, std::uint64_t number) 
     const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), id);
     KRAIT_CHECK(BadData, error == std::errc() && stop == word.data() + word.size() && id >= 0,
                 "line ", number, ": '", word.substr(0, kShown),
-                "' is no id; give ids in decimal, such as [17, 4] or 17 4.");
+                "' is not an id; give ids in decimal, such as [17, 4] or 17 4.");
     ids.push_back(id);
     line.remove_prefix(word.size());
   }
@@ -184,21 +184,22 @@ void add_train(CLI::App& data) {
   CLI::App* train =
       data.add_subcommand("train-tokenizer", "Make a byte-level BPE tokenizer.json out of text");
   train
-      ->add_option("INPUT", command->inputs,
-                   "Text files (a document each), .jsonl files (a document a line), folders")
+      ->add_option(
+          "INPUT", command->inputs,
+          "Text files (one document each), .jsonl files (one document per line), folders of them")
       ->required();
   train->add_option("--vocab-size", options.vocab_size, "Tokens, special ones included")
       ->type_name("N")
       ->required();
   train->add_option("--out", command->output, "The tokenizer.json")->type_name("FILE")->required();
-  add_choice_option(*train, "--style", "Published tokenizer whose rules it has", options.style);
+  add_choice_option(*train, "--style", "Published tokenizer whose rules it follows", options.style);
   train
       ->add_option("--special", command->special_tokens,
-                   "Special tokens, in place of those of the style")
+                   "Special tokens instead of those of the style")
       ->type_name("TOKEN");
   train
       ->add_option("--min-frequency", options.min_frequency,
-                   "Times that a pair must stand in the text to become a token")
+                   "How often a pair must occur in the text to become a token")
       ->type_name("N")
       ->capture_default_str();
   train->add_option("--text-field", options.text_field, "Field of a JSONL object with the text")
@@ -214,7 +215,7 @@ void add_tokenizer_commands(CLI::App& data) {
   add_convert(data, "encode", "Print the token ids of a text as a JSON array",
               "Each line is a text of its own, without its line end", run_encode);
   add_convert(data, "decode", "Print the text of token ids, an array or plain numbers",
-              "A line end after the text of each line", run_decode);
+              "Write a line end after the text of each line", run_decode);
   add_train(data);
 }
 

@@ -37,7 +37,7 @@ void run_training(const TrainCommand& command) {
   if (!std::isnan(result.evaluation_loss)) report["evaluation_loss"] = result.evaluation_loss;
   write_json(command.json, report);
   KRAIT_CHECK(Stopped, result.finished, "stopped after step ", result.step, " of ",
-              config.train.steps, "; the same command goes on from there.");
+              config.train.steps, "; the same command continues from there.");
   std::cout << "finished after step " << result.step << ", checkpoint " << result.checkpoint
             << '\n';
 }
@@ -45,7 +45,7 @@ void run_training(const TrainCommand& command) {
 void add_train_command(CLI::App& app) {
   const auto command = std::make_shared<TrainCommand>();
   CLI::App* train = app.add_subcommand(
-      "train", "Train a model; goes on by itself from the newest intact checkpoint of the run");
+      "train", "Train a model; continues by itself from the newest intact checkpoint of the run");
   train->add_option("CONFIG", command->path, "YAML file")->required();
   train->add_option("OVERRIDES", command->overrides, "section.field=value, after CONFIG");
   add_choice_option(*train, {.name = "--device",

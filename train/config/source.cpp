@@ -173,7 +173,7 @@ ConfigSource read_config_source(std::string_view text) {
   ConfigSource source;
   std::size_t bad = 0;
   if (text.size() > kMaxBytes) {
-    source.problems.push_back({{1, 1}, "is larger than 1 MiB; this is no configuration"});
+    source.problems.push_back({{1, 1}, "is larger than 1 MiB; it is not a configuration"});
   } else if (!is_utf8(text, bad)) {
     source.problems.push_back({place_at(text, bad), "is not UTF-8 text"});
   } else if (const std::size_t control = find_control(text); control != std::string_view::npos) {

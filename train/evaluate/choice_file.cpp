@@ -83,14 +83,14 @@ TaskFile read_task_file(const std::filesystem::path& path) {
     const std::string where = str(path.string(), ":", number, ": ");
     auto [kind, example] = parse_example(line, where);
     KRAIT_CHECK(BadData, file.examples.empty() || kind == file.kind, where,
-                "has a target, lines before it have choices, or the other way round; give a file "
-                "of one kind.");
+                "has a target while lines before it have choices, or the reverse; give a file of "
+                "one kind.");
     file.kind = kind;
     example.line = number;
     file.examples.push_back(std::move(example));
   }
   KRAIT_CHECK(BadData, !file.examples.empty(), "'", path.string(),
-              "' holds no example; give a file with one JSON object a line.");
+              "' holds no example; give a file with one JSON object per line.");
   return file;
 }
 

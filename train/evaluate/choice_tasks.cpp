@@ -36,7 +36,7 @@ Requests make_requests(const TaskFile& file, const Tokenizer& tokenizer, std::in
       KRAIT_CHECK(BadData, n > 0 && n <= max_length, file.path.string(), ":", example.line, ": ",
                   c == 0 && file.kind == TaskKind::LastWord ? "the target" : str("choice ", c),
                   " has ", n, " tokens after the context, and must have 1 to ", max_length,
-                  n > max_length ? "; raise `max_length`." : "; give it text of its own.");
+                  n > max_length ? "; raise `max_length`." : "; give it more text.");
       const auto kept = std::min<std::int64_t>(static_cast<std::int64_t>(pair.context.size()),
                                                max_length + 1 - n);
       const std::size_t begin = all.tokens.size();

@@ -29,7 +29,7 @@ EvaluationText read_evaluation_text(const std::filesystem::path& path, const Tok
         if (!options.articles) return add(document);
         for (const std::string_view article : wikitext_articles(document)) add(article);
       });
-  KRAIT_CHECK(BadData, !skipped, "'", path.string(), "' is no text (", skipped.value_or(""),
+  KRAIT_CHECK(BadData, !skipped, "'", path.string(), "' is not a text (", skipped.value_or(""),
               "); give a text or JSONL file.");
   KRAIT_CHECK(BadData, !documents.empty(), "'", path.string(),
               "' is empty; give a file with text.");

@@ -59,7 +59,7 @@ void check_windowing(const PerplexityWindowing& w) {
               w.length, ".");
   KRAIT_CHECK(Usage, !sliding || (w.stride >= 1 && w.stride < w.length), "`stride` must be 1 to ",
               w.length - 1, ", got ", w.stride, ": a window of ", w.length,
-              " tokens predicts all but its first.");
+              " tokens predicts all except its first.");
   KRAIT_CHECK(Usage, !w.drop_last || w.protocol == PerplexityProtocol::Blocks,
               "`drop_last` is for `protocol` blocks only; leave it out.");
 }

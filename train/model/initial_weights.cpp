@@ -32,8 +32,8 @@ void read_initial_weights(const Config& config, const TokenizerIdentity& tokeniz
   KRAIT_CHECK(
       BadConfig,
       loaded.tokenizer == nullptr || loaded.tokenizer->identity().sha256 == tokenizer.sha256,
-      "train.initial_weights '", path, "' is a model of another tokenizer than data.train (",
-      tokenizer.name, "); build the set again with the model's tokenizer (krait data build).");
+      "train.initial_weights '", path, "' has another tokenizer than data.train (", tokenizer.name,
+      "); build the set again with the model's tokenizer (krait data build).");
   std::map<std::string, Tensor> values;
   for (const Parameter& p : loaded.model->parameters()) values[p.name] = p.variable.value();
   KRAIT_CHECK(BadConfig, values.size() == parameters.size(), "train.initial_weights '", path,

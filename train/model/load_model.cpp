@@ -25,7 +25,7 @@ LoadedModel load_checkpoint(const std::filesystem::path& path, const LoadModelOp
                                                : make_tokenizer(options.tokenizer.string());
   KRAIT_CHECK(BadData, loaded.tokenizer->vocab_size() <= state.vocab_size, "'",
               loaded.path.string(), "': the model has a vocabulary of ", state.vocab_size,
-              " tokens, its tokenizer '", loaded.tokenizer->identity().name, "' one of ",
+              " tokens, but its tokenizer '", loaded.tokenizer->identity().name, "' one of ",
               loaded.tokenizer->vocab_size(),
               "; use another checkpoint, or train again on a set of this tokenizer.");
 

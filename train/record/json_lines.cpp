@@ -88,7 +88,7 @@ std::int64_t truncate_json_lines_after(const std::filesystem::path& path, std::i
     const auto found = step_of(line);
     const bool last = end == text.size();
     KRAIT_CHECK(BadData, found || last, path.string(), ":", number,
-                ": is no metrics record; repair or remove that line, or move the file away.");
+                ": is not a metrics record; repair or remove that line, or move the file away.");
     if (found && line.back() == '\n' && *found <= step) {
       kept += line;
     } else {

@@ -258,7 +258,7 @@ std::vector<std::string> verify_checkpoint(const fs::path& checkpoint) {
     const json manifest = parse_json(manifest_path);
     if (member<std::string>(manifest, "format", manifest_path) != kFormat ||
         member<int>(manifest, "version", manifest_path) != kVersion) {
-      bad(manifest_path, "is of a format or version that this build does not read");
+      bad(manifest_path, "has a format or version that this build does not read");
     }
     const json files = member<json>(manifest, "files", manifest_path);
     for (const char* needed : {"config.yaml", "state.json", "model.h5"}) {

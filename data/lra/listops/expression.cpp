@@ -130,7 +130,7 @@ std::optional<ListOpsExpression> parse_listops(std::string_view text, std::strin
     if (token == "(" || token == ")") continue;
     const auto found = std::ranges::find(kSymbols, token);
     if (found == kSymbols.end()) {
-      problem = str("'", token.substr(0, 20), "' is no token of ListOps");
+      problem = str("'", token.substr(0, 20), "' is not a token of ListOps");
       return std::nullopt;
     }
     ids.push_back(static_cast<std::int32_t>(found - kSymbols.begin()));

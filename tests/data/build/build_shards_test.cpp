@@ -206,7 +206,7 @@ TEST_F(BuildShards, GoesOnOnlyWithTheSameOptionsAndFiles) {
                [&] { build(other); });
   const auto time = fs::last_write_time(directory_ / "in/a.jsonl");
   fs::last_write_time(directory_ / "in/a.jsonl", time + std::chrono::seconds(1));
-  expect_error(ErrorKind::BadData, {"were changed since", "remove"},
+  expect_error(ErrorKind::BadData, {"have changed since", "remove"},
                [&] { build(options("out")); });
   fs::last_write_time(directory_ / "in/a.jsonl", time);
   const fs::path shard = directory_ / "out/unfinished-build/train/train-00000.h5";
@@ -307,7 +307,7 @@ TEST_F(BuildShards, ADecompressionBombIsAnErrorThatTakesLittleMemory) {
 TEST_F(BuildShards, OneFileOrShardsIsADecision) {
   BuildOptions chosen = options("set.h5");
   chosen.held_out = 0;
-  expect_error(ErrorKind::Usage, {"set.h5' is one file, shards need a folder"},
+  expect_error(ErrorKind::Usage, {"set.h5' is one file, but shards need a folder"},
                [&] { build(chosen); });
 }
 

@@ -203,7 +203,7 @@ TEST_F(BuildTest, OneDocumentIsSplitByPositionAtALineAndSaysSo) {
   const BuildResult result = build(chosen);
   EXPECT_EQ(result.split, SplitRule::ByPosition);
   ASSERT_EQ(result.notes.size(), 1u);
-  EXPECT_NE(result.notes[0].find("one document only"), std::string::npos);
+  EXPECT_NE(result.notes[0].find("only one document"), std::string::npos);
   const Texts train = documents("train.h5"), valid = documents("valid.h5");
   ASSERT_EQ(train.size(), 1u);
   ASSERT_EQ(valid.size(), 1u);
@@ -279,7 +279,7 @@ TEST_F(BuildTest, AnOlderHeldOutSetBesideIsPointedOut) {
   chosen.held_out = 0;
   const BuildResult result = build(chosen);
   ASSERT_EQ(result.notes.size(), 1u);
-  EXPECT_NE(result.notes[0].find("valid.h5' is of an earlier build"), std::string::npos);
+  EXPECT_NE(result.notes[0].find("valid.h5' is left from an earlier build"), std::string::npos);
 }
 
 TEST_F(BuildTest, WrongInputIsOneClearError) {

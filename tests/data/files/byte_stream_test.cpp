@@ -127,7 +127,7 @@ TEST(Gzip, ZerosBehindTheEndArePadding) {
     return n;
   };
   EXPECT_EQ(read(gzip("text") + std::string(1000, '\0')), 4u);
-  expect_error(ErrorKind::BadData, {"something else after"},
+  expect_error(ErrorKind::BadData, {"other bytes follow"},
                [&] { read(gzip("text") + std::string(10, '\0') + gzip("text")); });
 }
 

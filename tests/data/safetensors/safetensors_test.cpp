@@ -71,7 +71,7 @@ TEST(Safetensors, AHeaderThatIsNotThatOfTheFormatIsRefused) {
   expect_bad(file_of("[]"), "'{'");
   expect_bad(file_of("{"), "JSON");
   expect_bad(file_of("{} x"), "JSON");
-  expect_bad(file_of(R"({"__metadata__":{"a":1}})"), "texts only");
+  expect_bad(file_of(R"({"__metadata__":{"a":1}})"), "only texts");
   expect_bad(file_of(R"({"__metadata__":[]})"), "object");
   expect_bad(file_of(with("[]"), 2), "'b' must have dtype");
   expect_bad(file_of(with(R"({"dtype":"U8","shape":[0]})"), 2), "'b' must have dtype");

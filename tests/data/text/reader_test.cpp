@@ -172,8 +172,8 @@ TEST_F(TextReaderTest, LongerOnesAreAnErrorWithTheirPlace) {
   } cases[] = {
       {"a.jsonl", "short\n\n" + line + "\nshort\n", "a.jsonl:3: the line is longer than 699999"},
       {"b.jsonl.gz", gzip("short\n" + line), "b.jsonl.gz:2: the line is longer than 699999"},
-      {"c.txt", "short " + line + " ", "c.txt: finds no place to cut within 699999"},
-      {"d.txt.zst", zstd(line + " "), "d.txt.zst: finds no place to cut within 699999"},
+      {"c.txt", "short " + line + " ", "c.txt: has no place to cut within 699999"},
+      {"d.txt.zst", zstd(line + " "), "d.txt.zst: has no place to cut within 699999"},
   };
   for (const auto& [name, bytes, message] : cases) {
     inputs_.clear();
@@ -189,7 +189,7 @@ TEST_F(TextReaderTest, DamagedCompressionNamesTheFile) {
   expect_error(ErrorKind::BadData, {"a.txt.gz': the gzip data end too early"}, [&] { read(); });
   inputs_.clear();
   write("b.jsonl.zst", "no such thing");
-  expect_error(ErrorKind::BadData, {"b.jsonl.zst': is no Zstandard data"}, [&] { read(); });
+  expect_error(ErrorKind::BadData, {"b.jsonl.zst': is not Zstandard data"}, [&] { read(); });
 }
 
 TEST(TextSources, AreOfTheKindThatTheirNamesSay) {

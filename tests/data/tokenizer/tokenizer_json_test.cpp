@@ -112,6 +112,7 @@ TEST(TokenizerJson, WhatIsNotReadIsRefusedByName) {
   const Fault faults[] = {
       {"/model", nullptr, {"no 'model'"}},
       {"/model", 5, {"model must be an object"}},
+      {"/pre_tokenizer", nullptr, {": the file has no 'pre_tokenizer'."}},
       {"/model/type", "WordPiece", {"model.type 'WordPiece'"}},
       {"/model/dropout", 0.1, {"model.dropout 0.1"}},
       {"/model/end_of_word_suffix", "</w>", {"model.end_of_word_suffix"}},
@@ -190,7 +191,7 @@ TEST(TokenizerJson, AnAddedTokenThatIsThereTwiceMustBeTheSame) {
   file["added_tokens"].push_back(file["added_tokens"][0]);
   EXPECT_EQ(parse(file).added_tokens.size(), 1u);
   file["added_tokens"][1]["rstrip"] = true;
-  expect_error(ErrorKind::BadData, {"added_tokens[1]", "other flags"}, [&] { parse(file); });
+  expect_error(ErrorKind::BadData, {"added_tokens[1]", "different flags"}, [&] { parse(file); });
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ TEST(NumberTokenizer, RefusesWhatIsNoIdOfAText) {
   const NumberTokenizer tokenizer(100);
   for (const std::string word : {"a", "-1", "+1", "1.5", "1,", "0x1", "99", "100", "4294967297",
                                  "99999999999999999999", "\xff"}) {
-    expect_error(ErrorKind::BadData, {"'" + word + "' is no token", "numbers-100", "0 to 98"},
+    expect_error(ErrorKind::BadData, {"'" + word + "' is not a token", "numbers-100", "0 to 98"},
                  [&] { tokenizer.encode("1 " + word + " 2"); });
   }
   expect_error(ErrorKind::BadData, {"'" + std::string(20, 'x') + "...'"},

@@ -80,7 +80,7 @@ TEST_F(TokenizerCommands, WrongInputIsOneClearError) {
   write_file_atomic(at("ids.json"), "[1, 2]\n[3, x]\n");
   const BinaryResult word = data("decode", "ids.json");
   EXPECT_EQ(word.code, 65);
-  EXPECT_NE(word.err.find("line 2: 'x' is no id"), std::string::npos) << word.err;
+  EXPECT_NE(word.err.find("line 2: 'x' is not an id"), std::string::npos) << word.err;
   const std::string size = report("report.json")["vocab_size"].dump();
   write_file_atomic(at("ids.json"), size + "\n");
   EXPECT_NE(data("decode", "ids.json").err.find("outside the vocabulary of " + size),

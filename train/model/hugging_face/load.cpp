@@ -94,10 +94,11 @@ void require_files(const fs::path& directory) {
               shown(directory), "; it says what model the weights beside it are.");
   if (has_safetensors(directory)) return;
   for (const char* name : {"pytorch_model.bin", "pytorch_model.bin.index.json"}) {
-    KRAIT_CHECK(MissingInput, !path_exists(directory / name), shown(directory), " holds ", name,
-                ", a pickle, which can run code when it is read: Krait does not. Convert it, for "
-                "example in Python with safetensors.torch.save_file(torch.load('pytorch_model.bin',"
-                " weights_only=True), 'model.safetensors').");
+    KRAIT_CHECK(
+        MissingInput, !path_exists(directory / name), shown(directory), " holds ", name,
+        ", a pickle, which can run code when it is read, so Krait does not read it. Convert it, "
+        "for example in Python with safetensors.torch.save_file(torch.load('pytorch_model.bin', "
+        "weights_only=True), 'model.safetensors').");
   }
   throw Error(ErrorKind::MissingInput, str("there is neither model.safetensors nor "
                                            "model.safetensors.index.json in ",

@@ -39,7 +39,7 @@ TEST(ListOps, WhatIsNoExpressionHasNoValue) {
   }
   const std::pair<const char*, const char*> cases[] = {
       {"( [MAX 3 ) 8 ] )", ""},  // round brackets say nothing
-      {"[MAX 3 [SUM 1 2 ] ]", "'[SUM' is no token of ListOps"},
+      {"[MAX 3 [SUM 1 2 ] ]", "'[SUM' is not a token of ListOps"},
       {"[MAX 3 10 ]", "'10'"},
       {"[MAX 3 8", "do not form one expression"},
       {"( )", "there is no expression"},
