@@ -23,8 +23,8 @@ AssociativeRecall::AssociativeRecall(const Options& o, const ProbeSamples& sampl
   }
 }
 
-// Drawn one after the other without replacement: in the order of exponential waiting times
-// (Efraimidis and Spirakis 2006).
+/// Drawn one after the other without replacement: in the order of exponential waiting times
+/// (Efraimidis and Spirakis 2006).
 std::vector<std::size_t> AssociativeRecall::query_places(ProbeDraws& draws) const {
   std::vector<std::pair<double, std::size_t>> waits;
   for (std::size_t i = 0; i < weights_.size(); ++i) {
